@@ -1,0 +1,55 @@
+"""AWS clients with deadlines: boto3's own would hang for minutes on a frozen server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recovery.settings import AwsSettings
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+
+def client(aws: AwsSettings, service: str) -> Any:
+    """A client for Route 53 or Secrets Manager. Keys in [aws] are plain values, not references."""
+    return make_client(
+        service,
+        region=aws.region,
+        endpoint_url=aws.endpoint_url,
+        ca_file=str(aws.ca_file) if aws.ca_file else None,
+        access_key_id=_plain(aws.access_key_id),
+        secret_access_key=_plain(aws.secret_access_key),
+    )
+
+
+def make_client(
+    service: str,
+    *,
+    region: str,
+    endpoint_url: str | None,
+    ca_file: str | None,
+    access_key_id: str | None,
+    secret_access_key: str | None,
+) -> Any:
+    """A client of any service; every call ends within seconds."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        region_name=region,
+        endpoint_url=endpoint_url,
+        verify=ca_file if ca_file else None,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=Config(
+            connect_timeout=3,
+            read_timeout=10,
+            retries={"total_max_attempts": 2},
+            s3={"addressing_style": "path"} if endpoint_url else None,
+        ),
+    )
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

@@ -1,0 +1,68 @@
+"""Files on the host where a command runs: read, write, make, remove, measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recovery.adapters.process import Host
+from recovery.errors import GateRefused
+
+_SECONDS = 30.0
+
+
+def read_text(host: Host, path: Path, *, last_bytes: int | None = None) -> str:
+    """The text of a file, or its last part; empty when there is no such file."""
+    argv = ["cat", path] if last_bytes is None else ["tail", "-c", str(last_bytes), path]
+    return host.run(argv, timeout_seconds=_SECONDS, check=False).stdout
+
+
+def write_text(host: Host, path: Path, text: str, *, mode: str = "0600") -> None:
+    """Write a file whole or not at all, with its mode set before its content."""
+    beside = path.with_name(f".{path.name}.new")
+    host.run(["install", "-m", mode, "/dev/null", beside], timeout_seconds=_SECONDS)
+    host.run(["tee", beside], stdin=text, timeout_seconds=_SECONDS)
+    host.run(["mv", "-f", beside, path], timeout_seconds=_SECONDS)
+
+
+def make_directory(host: Host, path: Path, *, mode: str = "0700") -> None:
+    """Make a directory and its parents; one that exists is left as it is."""
+    host.run(["mkdir", "-p", "-m", mode, path], timeout_seconds=_SECONDS)
+
+
+def exists(host: Host, path: Path) -> bool:
+    """Whether something is at this path."""
+    return host.run(["test", "-e", path], timeout_seconds=_SECONDS, check=False).status == 0
+
+
+def remove_tree(host: Host, path: Path, *, inside: Path) -> None:
+    """Remove a directory and all in it. It must lie inside the given scratch directory.
+
+    The check protects from the empty variable that once removed a live data directory.
+    """
+    if inside not in path.parents or ".." in path.parts:
+        raise GateRefused(
+            f"{path} is not inside {inside}; it was not removed",
+            "this is a fault in the program: report it with the journal of the run",
+        )
+    host.run(["rm", "-rf", "--one-file-system", path], timeout_seconds=600)
+
+
+def list_directory(host: Host, path: Path) -> list[str]:
+    """The names in a directory; none when it does not exist."""
+    listed = host.run(["ls", "-A", path], timeout_seconds=_SECONDS, check=False)
+    return listed.stdout.split("\n")[:-1] if listed.status == 0 else []
+
+
+def free_bytes(host: Host, path: Path) -> int:
+    """Free bytes for an ordinary user on the disk that holds the nearest existing parent."""
+    while path != path.parent and not exists(host, path):
+        path = path.parent
+    shown = host.run(["df", "--output=avail", "-B1", path], timeout_seconds=_SECONDS)
+    return int(shown.stdout.split()[-1])
+
+
+def used_bytes(host: Host, path: Path) -> int:
+    """Bytes that a directory tree takes on disk; 0 when it does not exist."""
+    shown = host.run(["du", "-s", "-B1", path], timeout_seconds=_SECONDS, check=False)
+    words = shown.stdout.split()
+    return int(words[0]) if words else 0

@@ -1,0 +1,69 @@
+"""The evidence bucket: journals, reports and recorded facts outlive the machine they were made on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from recovery.adapters.aws import make_client
+from recovery.adapters.secrets import Secrets
+from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
+from recovery.settings import RepoSettings
+
+
+class EvidenceBucket:
+    """Keeps documents under one folder of a bucket."""
+
+    def __init__(self, repo: RepoSettings, bucket: str, prefix: str, secrets: Secrets) -> None:
+        self._repo, self._bucket, self._prefix, self._secrets = repo, bucket, prefix, secrets
+        self._client: Any = None
+
+    def keep_folder(self, folder: Path, name: str) -> None:
+        """Copy all files of a folder. Idempotent: the same names are written again."""
+        for path in sorted(folder.iterdir()):
+            if path.is_file():
+                self.keep(f"{name}/{path.name}", path.read_bytes())
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Write one document."""
+        try:
+            self._s3().put_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=content)
+        except (BotoCoreError, ClientError) as error:
+            raise self._typed(error) from error
+
+    def read(self, name: str) -> bytes | None:
+        """One document; None when there is none of that name."""
+        try:
+            body: bytes = self._s3().get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")["Body"].read()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                return None
+            raise self._typed(error) from error
+        except BotoCoreError as error:
+            raise self._typed(error) from error
+        return body
+
+    def _s3(self) -> Any:
+        if self._client is None:
+            repo = self._repo
+            self._client = make_client(
+                "s3",
+                region=repo.region,
+                endpoint_url=f"https://{repo.endpoint}:{repo.port}" if repo.endpoint else None,
+                ca_file=str(repo.ca_file) if repo.ca_file else None,
+                access_key_id=self._secrets.reveal(repo.access_key_id),
+                secret_access_key=self._secrets.reveal(repo.secret_access_key),
+            )
+        return self._client
+
+    def _typed(self, error: BotoCoreError | ClientError) -> RecoveryError:
+        if isinstance(error, ClientError):
+            code = error.response.get("Error", {}).get("Code", "unknown error")
+            return SettingsInvalid(
+                f"bucket {self._bucket} refused the request: {code}", "check the bucket's name, keys and policy"
+            )
+        return TargetUnreachable(
+            f"bucket {self._bucket} does not answer: {type(error).__name__}", "check the network and the region's state"
+        )

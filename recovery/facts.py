@@ -1,0 +1,250 @@
+"""What the probes found: frozen, typed, with the unit in the name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from recovery.wal import History, Segment
+
+BackupKind = Literal["full", "diff", "incr"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a long step has come."""
+
+    phase: str
+    done_bytes: int = 0
+    total_bytes: int = 0
+    bytes_per_second: float = 0.0
+    detail: str = ""
+
+    @property
+    def percent(self) -> float | None:
+        return min(100.0, 100 * self.done_bytes / self.total_bytes) if self.total_bytes else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        if not self.total_bytes or self.bytes_per_second <= 0:
+            return None
+        return max(0.0, (self.total_bytes - self.done_bytes) / self.bytes_per_second)
+
+
+@dataclass(frozen=True)
+class BackupSet:
+    """One backup set in one repository."""
+
+    label: str
+    repo: int
+    kind: BackupKind
+    started_at: datetime
+    stopped_at: datetime
+    start_lsn: int
+    stop_lsn: int
+    wal_start: str
+    wal_stop: str
+    database_bytes: int
+    copied_bytes: int
+    repo_bytes: int
+    damaged: bool
+    prior: str | None = None
+    references: tuple[str, ...] = ()
+    annotations: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def timeline(self) -> int:
+        return int(self.wal_stop[:8], 16)
+
+    @property
+    def full_label(self) -> str:
+        """The full set that this one stands on."""
+        return self.label.split("_")[0]
+
+
+@dataclass(frozen=True)
+class ArchivedSegment:
+    """One WAL segment in one repository, and when it arrived there."""
+
+    segment: Segment
+    archived_at: datetime
+    repo_bytes: int
+
+
+@dataclass(frozen=True)
+class RepoFacts:
+    """What one repository holds."""
+
+    repo: int
+    bucket: str
+    region: str
+    problem: str | None = None
+    sets: tuple[BackupSet, ...] = ()
+    segments: tuple[ArchivedSegment, ...] = ()
+    histories: tuple[History, ...] = ()
+    segment_bytes: int = 16 * 1024 * 1024
+
+    @property
+    def newest_archived_at(self) -> datetime | None:
+        return max((s.archived_at for s in self.segments), default=None)
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    """One running PostgreSQL server."""
+
+    version: int
+    system_identifier: str
+    timeline: int
+    in_recovery: bool
+    current_lsn: int
+    segment_bytes: int
+    now: datetime
+    data_dir: str
+    data_checksums: bool
+    database_bytes: int
+    settings: dict[str, str]
+    archived_count: int = 0
+    archive_failures: int = 0
+    last_archived_wal: str | None = None
+    last_archived_at: datetime | None = None
+    last_archive_failure_at: datetime | None = None
+    heartbeat_at: datetime | None = None
+    segments_in_pg_wal: tuple[str, ...] = ()
+    segments_waiting: tuple[str, ...] = ()
+
+
+class WalState(StrEnum):
+    """What became of a WAL segment (the four words of WAL-G)."""
+
+    FOUND = "found"
+    DELAYED = "missing, delayed"  # newer than the archive's end: its turn has not come
+    UPLOADING = "missing, uploading"  # the server still holds it and is sending it
+    LOST = "missing, lost"  # nowhere: moments behind it are out of reach
+
+
+@dataclass(frozen=True)
+class WalRange:
+    """A run of segments of one timeline that share a state."""
+
+    timeline: int
+    first: str
+    last: str
+    count: int
+    state: WalState
+
+
+class TargetKind(StrEnum):
+    """How far a restore goes."""
+
+    LATEST = "latest"
+    TIME = "time"
+    LSN = "lsn"
+    NAME = "name"
+    BACKUP = "immediate"
+
+
+@dataclass(frozen=True)
+class RecoveryTarget:
+    """Where a recovery shall stop. `moment` for a time, `lsn` for a position, `name` for a restore point."""
+
+    kind: TargetKind
+    moment: datetime | None = None
+    lsn: int | None = None
+    name: str | None = None
+    exclusive: bool = False
+
+    def __str__(self) -> str:
+        from recovery.wal import format_lsn
+
+        match self.kind:
+            case TargetKind.TIME:
+                return f"{self.moment:%Y-%m-%d %H:%M:%S.%f} UTC"
+            case TargetKind.LSN:
+                return f"LSN {format_lsn(self.lsn or 0)}"
+            case TargetKind.NAME:
+                return f"restore point {self.name}"
+            case TargetKind.BACKUP:
+                return "the end of the backup"
+            case _:
+                return "the newest archived WAL"
+
+
+@dataclass(frozen=True)
+class ReachedPoint:
+    """Where a recovery really stopped, from the server's own log and words."""
+
+    lsn: int
+    timeline: int
+    last_commit_at: datetime | None
+    heartbeat_at: datetime | None
+    proof: str
+
+
+class CheckLevel(StrEnum):
+    """How deep a backup is proven."""
+
+    FILES = "files"
+    RESTORE = "restore"
+    DATA = "data"
+
+
+@dataclass(frozen=True)
+class TableCount:
+    """Rows of a table."""
+
+    table: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class RecordedFacts:
+    """What the site's data looked like at a known position, noted with a backup."""
+
+    lsn: int
+    at: datetime
+    exact: bool
+    counts: tuple[TableCount, ...]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One expectation and what was found."""
+
+    name: str
+    suite: str
+    passed: bool
+    expected: str
+    found: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All expectations of one database."""
+
+    database: str
+    started_at: datetime
+    seconds: float
+    results: tuple[CheckResult, ...]
+
+    @property
+    def failures(self) -> tuple[CheckResult, ...]:
+        return tuple(result for result in self.results if not result.passed)
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.results) and not self.failures
+
+
+@dataclass(frozen=True)
+class DatabaseAddress:
+    """How one database is reached: `host` is an address or the directory of a Unix socket."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str | None = field(default=None, repr=False)

@@ -1,0 +1,117 @@
+"""What a run did, step by step, on disk as it happens; it needs neither Prefect nor a network."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass, field, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from recovery.redaction import redact
+
+
+@dataclass
+class Journal:
+    """The journal of one run: a folder with `journal.jsonl` and the files the run leaves.
+
+    `listeners` hear every entry; a terminal shows its progress from them.
+    """
+
+    run_id: str
+    folder: Path
+    listeners: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "journal.jsonl"
+
+    def write(self, event: str, **details: Any) -> None:
+        """Add one entry and have it on disk before going on."""
+        entry = {"at": datetime.now(UTC).isoformat(), "run": self.run_id, "event": event, **details}
+        line = redact(json.dumps(entry, default=plain))
+        with self.file.open("a") as out:
+            out.write(line + "\n")
+            out.flush()
+            os.fsync(out.fileno())
+        for listener in self.listeners:
+            listener(json.loads(line))
+
+    def entries(self) -> list[dict[str, Any]]:
+        """All entries so far. A line that a crash cut short is passed over."""
+        found = []
+        for line in self.file.read_text().splitlines() if self.file.exists() else []:
+            try:
+                found.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return found
+
+    @contextmanager
+    def step(self, kind: str, name: str) -> Iterator[None]:
+        """Note the begin, the end and the outcome of a step."""
+        begin = datetime.now(UTC)
+        self.write("begin", kind=kind, step=name)
+        try:
+            yield
+        except BaseException as error:
+            self.write("failed", kind=kind, step=name, seconds=_since(begin), error=f"{type(error).__name__}: {error}")
+            raise
+        self.write("done", kind=kind, step=name, seconds=_since(begin))
+
+    def leave(self, name: str, text: str) -> Path:
+        """Keep a document (plan, report, check results) beside the journal."""
+        path = self.folder / name
+        path.write_text(redact(text))
+        return path
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it: dataclasses as objects, times as ISO 8601, paths as text."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    return str(value)
+
+
+def _since(begin: datetime) -> float:
+    return round((datetime.now(UTC) - begin).total_seconds(), 3)
+
+
+_current: ContextVar[Journal | None] = ContextVar("journal", default=None)
+
+
+def new_run_id(name: str) -> str:
+    """A name for a run: when, what, and enough chance that no two are the same."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{name}-{secrets.token_hex(3)}"
+
+
+def open_journal(runs_dir: Path, name: str) -> Journal:
+    """Begin the journal of a new run."""
+    run_id = new_run_id(name)
+    folder = runs_dir / run_id
+    folder.mkdir(parents=True, mode=0o750)
+    return Journal(run_id, folder)
+
+
+def current_journal() -> Journal | None:
+    """The journal of the run that we are in, if we are in one."""
+    return _current.get()
+
+
+@contextmanager
+def writing_to(journal: Journal) -> Iterator[Journal]:
+    """Make this the journal of everything that runs inside."""
+    token = _current.set(journal)
+    try:
+        yield journal
+    finally:
+        _current.reset(token)

@@ -1,0 +1,102 @@
+"""From the settings to this site's adapters: the one place that knows which product plays which role."""
+
+from __future__ import annotations
+
+import functools
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recovery.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from recovery.adapters.process import Host
+    from recovery.adapters.secrets import Secrets
+    from recovery.facts import DatabaseAddress
+    from recovery.roles import DataChecks, Evidence
+
+
+class Site:
+    """One ClickView site. Adapters are imported when they are first asked for: commands start fast."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where the journals of this site's runs are."""
+        return self.settings.site.state_dir / "runs"
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        from recovery.adapters.secrets import Secrets
+
+        return Secrets(self.settings.aws)
+
+    @cached_property
+    def host(self) -> Host:
+        """Where the primary's commands run."""
+        from recovery.adapters.process import Host
+
+        return Host(self.settings.database.command_prefix)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        from recovery.adapters.s3 import EvidenceBucket
+
+        settings = self.settings
+        repo = next(
+            (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
+        )
+        return EvidenceBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets)
+
+    @cached_property
+    def data_checks(self) -> DataChecks:
+        from recovery.adapters.expectations.checker import GreatExpectations
+
+        return GreatExpectations(self.settings, self.host)
+
+    def reader_address(self, database: str | None = None) -> DatabaseAddress:
+        """The site's database (or another one on its server) as the data checks see it."""
+        from recovery.facts import DatabaseAddress
+
+        settings = self.settings.database
+        return DatabaseAddress(
+            settings.host,
+            settings.port,
+            database or settings.name,
+            settings.reader_user,
+            self.secrets.reveal(settings.reader_password),
+        )
+
+    def admin_address(self, database: str = "postgres") -> DatabaseAddress:
+        """The primary as its superuser sees it, over its socket."""
+        from recovery.facts import DatabaseAddress
+
+        settings = self.settings.database
+        return DatabaseAddress(
+            str(settings.socket_dir),
+            settings.port,
+            database,
+            settings.admin_user,
+            self.secrets.reveal(settings.admin_password),
+        )
+
+    def backup_address(self, database: str | None = None) -> DatabaseAddress:
+        """The primary as the backups and the heartbeat see it."""
+        from recovery.facts import DatabaseAddress
+
+        settings = self.settings.database
+        return DatabaseAddress(
+            settings.host,
+            settings.port,
+            database or settings.name,
+            settings.backup_user,
+            self.secrets.reveal(settings.backup_password),
+        )
+
+
+@functools.cache
+def site() -> Site:
+    """This process's site, from RECOVERY_CONFIG or the usual places."""
+    return Site(load_settings())
