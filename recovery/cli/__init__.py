@@ -1,0 +1,1 @@
+"""`recover …`: parses, calls a flow, prints."""
