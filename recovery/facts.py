@@ -209,34 +209,52 @@ class RecordedFacts:
     counts: tuple[TableCount, ...]
 
 
+class CheckStatus(StrEnum):
+    """What became of an expectation."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_CHECKED = "not checked"  # neither: `found` says why nobody looked
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """One expectation and what was found."""
 
     name: str
     suite: str
-    passed: bool
+    status: CheckStatus
     expected: str
     found: str
     examples: tuple[str, ...] = ()
 
+    @property
+    def passed(self) -> bool:
+        return self.status is CheckStatus.PASSED
+
 
 @dataclass(frozen=True)
 class CheckReport:
-    """All expectations of one database."""
+    """All expectations of one database. `about` says what was checked: (label, text)."""
 
     database: str
     started_at: datetime
     seconds: float
     results: tuple[CheckResult, ...]
+    about: tuple[tuple[str, str], ...] = ()
 
     @property
     def failures(self) -> tuple[CheckResult, ...]:
-        return tuple(result for result in self.results if not result.passed)
+        return tuple(result for result in self.results if result.status is CheckStatus.FAILED)
+
+    @property
+    def not_checked(self) -> tuple[CheckResult, ...]:
+        return tuple(result for result in self.results if result.status is CheckStatus.NOT_CHECKED)
 
     @property
     def passed(self) -> bool:
-        return bool(self.results) and not self.failures
+        """Whether something was looked at and nothing failed."""
+        return any(result.passed for result in self.results) and not self.failures
 
 
 @dataclass(frozen=True)

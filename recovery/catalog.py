@@ -1,0 +1,118 @@
+"""What a database says of itself: tables, keys, constraints. The data checks are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def quoted(identifier: str) -> str:
+    """A name as SQL takes it literally."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table and its schema."""
+
+    schema: str
+    name: str
+
+    @property
+    def sql(self) -> str:
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+    def __str__(self) -> str:
+        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+
+
+def table_name(text: str) -> TableName:
+    """`users` or `public.users` as a table name."""
+    schema, _, name = text.rpartition(".")
+    return TableName(schema or "public", name)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column."""
+
+    name: str
+    type_name: str
+    not_null: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table."""
+
+    name: TableName
+    columns: tuple[Column, ...]
+
+    def has(self, *names: str) -> bool:
+        return set(names) <= {column.name for column in self.columns}
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """Rows of `table` point at rows of `parent`."""
+
+    name: str
+    table: TableName
+    columns: tuple[str, ...]
+    parent: TableName
+    parent_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UniqueKey:
+    """A primary key or unique index. `terms` are its columns or expressions as SQL.
+
+    `columns` names them when they are all plain columns of a key over the whole table.
+    """
+
+    name: str
+    table: TableName
+    columns: tuple[str, ...]
+    terms: tuple[str, ...] = ()
+    predicate: str | None = None
+    nulls_distinct: bool = True
+
+
+@dataclass(frozen=True)
+class CheckConstraint:
+    """A condition that every row meets, as SQL."""
+
+    name: str
+    table: TableName
+    condition: str
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """A sequence that fills a column."""
+
+    name: TableName
+    table: TableName
+    column: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """One database as its system catalog describes it."""
+
+    database: str
+    server_version: int
+    in_recovery: bool
+    superuser: bool
+    tables: tuple[Table, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    unique_keys: tuple[UniqueKey, ...] = ()
+    check_constraints: tuple[CheckConstraint, ...] = ()
+    sequences: tuple[Sequence, ...] = ()
+
+    def table(self, name: TableName) -> Table | None:
+        return next((table for table in self.tables if table.name == name), None)
+
+    def has(self, name: TableName, *columns: str) -> bool:
+        """Whether there is such a table with these columns."""
+        table = self.table(name)
+        return table is not None and table.has(*columns)

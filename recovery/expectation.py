@@ -1,0 +1,33 @@
+"""What is expected of a database, as data: declared by the checks, run by an adapter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from recovery.catalog import TableName
+
+
+class ExpectationKind(StrEnum):
+    """How an expectation is looked at."""
+
+    COLUMNS = "columns"  # the table is there and has these columns
+    ROW_COUNT = "row count"  # it has between `minimum` and `maximum` rows
+    UNIQUE = "unique"  # no two rows share these columns
+    NO_ROWS = "no rows"  # the query finds nothing
+    NOT_CHECKED = "not checked"  # said, so that nobody takes silence for health
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One expectation: a sentence for people and what a machine needs to look."""
+
+    suite: str
+    name: str
+    expected: str
+    kind: ExpectationKind
+    table: TableName | None = None
+    columns: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+    query: str = ""
