@@ -266,3 +266,12 @@ class DatabaseAddress:
     name: str
     user: str
     password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that is not as it should be on a site, and what would be done."""
+
+    what: str
+    why: str
+    needs_restart: bool = False

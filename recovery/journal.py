@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,16 @@ from typing import Any
 from recovery.redaction import redact
 
 
+# Who hears every entry of every journal of this process: the terminal of a `recover` command.
+DEFAULT_LISTENERS: list[Callable[[dict[str, Any]], None]] = []
+
+
 @dataclass
 class Journal:
-    """The journal of one run: a folder with `journal.jsonl` and the files the run leaves.
-
-    `listeners` hear every entry; a terminal shows its progress from them.
-    """
+    """The journal of one run: a folder with `journal.jsonl` and the files the run leaves."""
 
     run_id: str
     folder: Path
-    listeners: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
 
     @property
     def file(self) -> Path:
@@ -39,7 +39,7 @@ class Journal:
             out.write(line + "\n")
             out.flush()
             os.fsync(out.fileno())
-        for listener in self.listeners:
+        for listener in DEFAULT_LISTENERS:
             listener(json.loads(line))
 
     def entries(self) -> list[dict[str, Any]]:

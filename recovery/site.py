@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 from recovery.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from recovery.adapters.pgbackrest.store import PgBackRest
+    from recovery.adapters.postgres.server import PostgresServer
     from recovery.adapters.process import Host
     from recovery.adapters.secrets import Secrets
+    from recovery.adapters.services import Service
     from recovery.facts import DatabaseAddress
     from recovery.roles import DataChecks, Evidence
 
@@ -39,6 +42,25 @@ class Site:
         from recovery.adapters.process import Host
 
         return Host(self.settings.database.command_prefix)
+
+    @cached_property
+    def primary(self) -> PostgresServer:
+        """The primary, seen by its superuser over its socket."""
+        from recovery.adapters.postgres.server import PostgresServer
+
+        return PostgresServer(self.admin_address(self.settings.database.name))
+
+    @cached_property
+    def backups(self) -> PgBackRest:
+        from recovery.adapters.pgbackrest.store import PgBackRest
+
+        return PgBackRest(self.settings, self.host, self.secrets)
+
+    @cached_property
+    def primary_service(self) -> Service:
+        from recovery.adapters.services import locate_service
+
+        return locate_service(self.settings.services.database, self.host, self.settings.database)
 
     @cached_property
     def evidence(self) -> Evidence:

@@ -153,7 +153,7 @@ def _step(kind: str, function: Callable[P, R], *, retries: bool) -> Callable[P, 
     @functools.wraps(function)
     def step(*args: P.args, **kwargs: P.kwargs) -> R:
         if in_flow_run():
-            return _as_task(kind, journaled, retries)(*args, **kwargs)
+            return cast("R", _as_task(kind, journaled, retries)(*args, **kwargs))
         return _with_retries(journaled, retries, args, kwargs)
 
     return step
@@ -167,17 +167,21 @@ def _as_task(kind: str, journaled: Callable[..., Any], retries: bool) -> Callabl
     def retry_condition(_task: Any, _run: Any, state: Any) -> bool:
         return transient(state.result(raise_on_failure=False))
 
-    return task(
-        journaled,
-        name=journaled.__name__.replace("_", " "),
-        tags=[kind],
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=len(_DELAYS_SECONDS) if retries else 0,
-        retry_delay_seconds=list(_DELAYS_SECONDS) if retries else None,
-        retry_jitter_factor=0.3 if retries else None,
-        retry_condition_fn=retry_condition if retries else None,
-        timeout_seconds=_BACKSTOP_SECONDS,
+    make: Any = task  # its overloads do not know a policy that is chosen at run time
+    return cast(
+        "Callable[..., Any]",
+        make(
+            journaled,
+            name=journaled.__name__.replace("_", " "),
+            tags=[kind],
+            cache_policy=NO_CACHE,
+            persist_result=False,
+            retries=len(_DELAYS_SECONDS) if retries else 0,
+            retry_delay_seconds=list(_DELAYS_SECONDS) if retries else None,
+            retry_jitter_factor=0.3 if retries else None,
+            retry_condition_fn=retry_condition if retries else None,
+            timeout_seconds=_BACKSTOP_SECONDS,
+        ),
     )
 
 

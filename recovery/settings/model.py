@@ -220,19 +220,20 @@ class ServerSettings(_Section):
     run_as: str | None = Field(None, description="user of its own PostgreSQL when started as root; unset: postgres")
 
 
+SeverityName = Literal["SEV-1", "SEV-2", "SEV-3", "SEV-4"]
+
 _CONTACTS = {
     "on_call": Contact(name="TBD", contact="PagerDuty"),
     "database_admin": Contact(name="TBD", contact="Slack #db-team"),
     "infrastructure_lead": Contact(name="TBD", contact="Slack #infra"),
     "security_team": Contact(name="TBD", contact="security@clickview.app"),
 }
-_SEVERITY = {
+_SEVERITY: dict[SeverityName, SeverityLevel] = {
     "SEV-1": SeverityLevel(description="Complete service outage", response_minutes=0),
     "SEV-2": SeverityLevel(description="Partial outage affecting >50% users", response_minutes=15),
     "SEV-3": SeverityLevel(description="Degraded performance", response_minutes=60),
     "SEV-4": SeverityLevel(description="Minor issues", response_minutes=240),
 }
-SeverityName = Literal["SEV-1", "SEV-2", "SEV-3", "SEV-4"]
 
 
 class Settings(_Section):

@@ -1,0 +1,79 @@
+"""Make a site ready to be protected."""
+
+from dataclasses import dataclass
+
+from flows.backup import backup
+from recovery.facts import Change, ServerFacts
+from recovery.gate import require
+from tasks.backups import read_server
+from tasks.preparation import (
+    change_server_settings,
+    create_heartbeat,
+    create_roles,
+    create_stanza,
+    find_differing_settings,
+    find_missing_heartbeat,
+    find_missing_roles,
+    find_stale_configuration,
+    restart_database,
+    verify_archiving,
+    write_backup_configuration,
+)
+from tasks.step import note, runbook
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What was found and what became of it."""
+
+    server: ServerFacts
+    changes: tuple[Change, ...]
+    applied: bool
+    waits_for_restart: bool
+
+
+@runbook("Prepare the site")
+def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool = False) -> Preparation:
+    """Make a site ready to be protected: roles, heartbeat, WAL archiving, repositories.
+
+    Without `apply` it only says what it would change and why. It restarts nothing unasked.
+
+    Args:
+        apply: Make the changes. Off: only show them.
+        restart: Also restart the database when a changed setting needs it.
+        first_backup: Take the first full backup into every repository when all is ready.
+    """
+    server = read_server()
+    require(_unfit(server), next_step="prepare the primary of a supported version")
+    steps = (
+        (find_missing_roles, create_roles),
+        (find_missing_heartbeat, create_heartbeat),
+        (find_stale_configuration, write_backup_configuration),
+        (find_differing_settings, change_server_settings),
+    )
+    found: list[Change] = []
+    for find, mend in steps:
+        changes = find()
+        found += changes
+        for change in changes:
+            note(f"{'doing' if apply else 'would'}: {change.what} ({change.why})")
+        if changes and apply:
+            mend()
+    waits = any(change.needs_restart for change in found)
+    if apply and waits and restart:
+        restart_database()
+        waits = False
+    if apply and not waits:
+        create_stanza()
+        verify_archiving()
+        if first_backup:
+            backup(kind="full")
+    return Preparation(server, tuple(found), apply, waits)
+
+
+def _unfit(server: ServerFacts) -> str | None:
+    if server.in_recovery:
+        return "the server named as primary is a standby"
+    if server.version < 130000:
+        return f"PostgreSQL {server.version // 10000} is older than 13"
+    return None

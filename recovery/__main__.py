@@ -1,0 +1,5 @@
+"""python -m recovery"""
+
+from recovery.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""pgBackRest, the backup engine."""

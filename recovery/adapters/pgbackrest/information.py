@@ -1,0 +1,174 @@
+"""Read what pgBackRest prints: `info`, `repo-ls` and `verify` as facts."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from recovery.errors import CommandFailed, SettingsInvalid, VerificationFailed
+from recovery.facts import ArchivedSegment, BackupSet
+from recovery.wal import Segment, parse_lsn
+
+_SEGMENT_FILE = re.compile(r"/([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?$")
+_HISTORY_FILE = re.compile(r"/([0-9A-F]{8})\.history$")
+
+
+def read_sets(text: str, repo: int, stanza: str) -> tuple[BackupSet, ...]:
+    """The sets of one repository, oldest first, from `info --output=json`.
+
+    `info` ends with status 0 whatever is wrong; its own status code is what counts.
+    Raises: SettingsInvalid when the repository cannot be read with this key or has no stanza.
+    """
+    stanzas = [entry for entry in _json(text) if entry.get("name") == stanza]
+    if not stanzas:
+        raise SettingsInvalid(f"repository {repo} has no stanza {stanza}", "run: recover site prepare --apply")
+    status = next((r["status"] for r in stanzas[0].get("repo", []) if r["key"] == repo), stanzas[0]["status"])
+    match status["code"]:
+        case 0 | 2 | 6:  # ok; no backup yet; no such set
+            pass
+        case 1 | 3:
+            raise SettingsInvalid(
+                f"repository {repo} has no stanza {stanza}: {status['message']}", "run: recover site prepare --apply"
+            )
+        case _:
+            raise SettingsInvalid(
+                f"repository {repo} cannot be read: {first_sentence(status['message'])}",
+                "check the encryption key (BACKUP_ENCRYPTION_KEY), the S3 keys and the bucket",
+            )
+    sets = [_set(entry, repo) for entry in stanzas[0].get("backup", []) if entry["database"]["repo-key"] == repo]
+    return tuple(sorted(sets, key=lambda found: found.stopped_at))
+
+
+def _set(entry: dict[str, Any], repo: int) -> BackupSet:
+    info = entry["info"]
+    repository = info["repository"]
+    return BackupSet(
+        label=entry["label"],
+        repo=repo,
+        kind=entry["type"],
+        started_at=datetime.fromtimestamp(entry["timestamp"]["start"], UTC),
+        stopped_at=datetime.fromtimestamp(entry["timestamp"]["stop"], UTC),
+        start_lsn=parse_lsn(entry["lsn"]["start"]),
+        stop_lsn=parse_lsn(entry["lsn"]["stop"]),
+        wal_start=entry["archive"]["start"],
+        wal_stop=entry["archive"]["stop"],
+        database_bytes=info["size"],
+        copied_bytes=info["delta"],
+        repo_bytes=repository.get("delta", 0),
+        damaged=bool(entry.get("error")),
+        prior=entry.get("prior"),
+        references=tuple(entry.get("reference") or ()),
+        annotations=dict(entry.get("annotation") or {}),
+    )
+
+
+@dataclass(frozen=True)
+class ArchiveListing:
+    """What a repository's archive holds, from one listing."""
+
+    segments: tuple[ArchivedSegment, ...]
+    history_files: dict[int, str]
+
+
+def read_archive(text: str, segment_bytes: int) -> ArchiveListing:
+    """The WAL segments and history files of one repository, from `repo-ls --recurse --output=json`."""
+    segments, histories = [], {}
+    for path, entry in _json(text).items():
+        if entry.get("type") != "file":
+            continue
+        if found := _SEGMENT_FILE.search(f"/{path}"):
+            arrived = datetime.fromtimestamp(entry.get("time", 0), UTC)
+            segments.append(ArchivedSegment(Segment.parse(found[1], segment_bytes), arrived, entry.get("size", 0)))
+        elif found := _HISTORY_FILE.search(f"/{path}"):
+            histories[int(found[1], 16)] = path
+    return ArchiveListing(tuple(sorted(segments, key=lambda one: one.segment)), histories)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise VerificationFailed(
+            f"pgBackRest's answer is not JSON: {text[:200]!r}", "run the same pgbackrest command by hand"
+        ) from error
+
+
+def damage_found(text: str) -> Iterator[str]:
+    """What `verify --output=text --verbose` says of damage, a line each.
+
+    It ends with status 0 even when everything is broken, so silence is not proof: a listing without
+    a status is damage too.
+    """
+    status = re.search(r"^\s*status: (\w+)", text, re.MULTILINE)
+    if not status:
+        yield f"verify said nothing that can be trusted: {first_sentence(text) or 'no output'}"
+        return
+    for block in re.split(r"^\s*(?=backup: |archiveId: )", text, flags=re.MULTILINE):
+        head = block.strip().split(",")[0].strip()
+        bad = [f"{count} {what}" for what, count in re.findall(_COUNTS, block) if int(count)]
+        state = re.search(r"status: (\w[\w ]*)", block) if head.startswith("backup") else None
+        if bad or (state and state[1] not in ("valid", "ok")):
+            yield f"{head}: {', '.join(bad) or (state and state[1])}"
+    if status[1] != "ok":
+        yield from (line for line in _messages(text))
+
+
+_COUNTS = r"(missing|checksum invalid|size invalid|other): (\d+)"
+
+
+def _messages(text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        if found := re.search(r"(?:ERROR|WARN): (.*)", line):
+            yield found[1].strip()
+
+
+def explain(error: CommandFailed) -> CommandFailed | SettingsInvalid:
+    """The failure of a pgBackRest command, with what to do about its likely cause."""
+    said = first_error(error.last_lines) or error.problem
+    for pattern, next_step in _LIKELY:
+        if re.search(pattern, said):
+            return CommandFailed(f"pgbackrest: {said}", next_step, error.argv, error.status, "")
+    return CommandFailed(
+        f"pgbackrest: {said}", _BY_STATUS.get(error.status, error.next_step), error.argv, error.status, ""
+    )
+
+
+_LIKELY = (
+    (r"No space left", "free disk space where it writes (df -h), then run this again"),
+    (
+        r"cipher|unable to flush|padding",
+        "check the encryption key (BACKUP_ENCRYPTION_KEY): it must be the one the repository was made with",
+    ),
+    (
+        r"Data corruption|checksum",
+        "this set is damaged in this repository: use the other region (--source-region), and run: recover backup check",
+    ),
+    (r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|403", "correct the S3 keys in recovery.toml"),
+    (r"NoSuchBucket|404", "correct the bucket's name (BACKUP_S3_BUCKET) or create it"),
+    (
+        r"TLS|unable to find hostname|HostConnect|connect to|timeout",
+        "check that the S3 endpoint answers; --source-region restores from the other region",
+    ),
+)
+_BY_STATUS = {
+    37: "the configuration is incomplete: run recover site prepare --apply",
+    50: "another pgBackRest command holds the lock: wait for it to end, then run this again",
+    56: "no running primary was found: bring the database up, then run this again",
+    62: "archiving was stopped by hand: run pgbackrest start, then this again",
+    82: "WAL does not reach the repository: run recover backup check",
+}
+
+
+def first_error(text: str) -> str:
+    """The first error that pgBackRest wrote, in one line."""
+    found = re.search(r"ERROR: (\[\d+\]: .*(?:\n(?!\S*\d{4}-|P\d\d).*)*)", text)
+    return " ".join(found[1].split())[:400] if found else ""
+
+
+def first_sentence(text: str) -> str:
+    """The first line with something in it, at most 200 characters."""
+    return next((line.strip()[:200] for line in text.splitlines() if line.strip()), "")

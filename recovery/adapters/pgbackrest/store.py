@@ -1,0 +1,236 @@
+"""The backup store that pgBackRest keeps: list, back up, annotate, verify, expire."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from recovery.adapters import files
+from recovery.adapters.pgbackrest import configuration, information
+from recovery.adapters.process import Completed, Host
+from recovery.adapters.secrets import Secrets
+from recovery.errors import Busy, CommandFailed, RecoveryError, VerificationFailed
+from recovery.facts import BackupKind, BackupSet, Progress, RepoFacts
+from recovery.settings import Settings
+from recovery.wal import History
+
+_COPIED = re.compile(r"backup file .*\(([\d.]+)(B|KB|MB|GB|TB), ([\d.]+)%\)")
+_LABEL = re.compile(r"new backup label = (\S+)")
+_LOCKED = 50
+_NO_STANDBY = (56, 82)
+_BUSY_POLL_SECONDS = 2.0
+
+
+class PgBackRest:
+    """pgBackRest with the configuration generated for this site."""
+
+    def __init__(self, settings: Settings, host: Host, secrets: Secrets) -> None:
+        self._settings, self._host, self._secrets = settings, host, secrets
+        self.places = configuration.live_places(settings)
+
+    # What is there ------------------------------------------------------------------------------
+
+    def read_sets(self, repo: int) -> tuple[BackupSet, ...]:
+        """The backup sets of one repository, oldest first."""
+        answer = self._ask("info", "--output=json", f"--repo={repo}")
+        return information.read_sets(answer.stdout, repo, self._settings.backup.stanza)
+
+    def read_repo(self, repo: int, segment_bytes: int) -> RepoFacts:
+        """Everything one repository holds: sets, WAL segments, timeline histories.
+
+        A repository that cannot be read is a fact, not an error: `problem` says why.
+        """
+        known = self._settings.backup.repos[repo - 1]
+        try:
+            sets = self.read_sets(repo)
+            listing = information.read_archive(
+                self._ask(
+                    "repo-ls", f"--repo={repo}", "--recurse", "--output=json", f"archive/{self._settings.backup.stanza}"
+                ).stdout,
+                segment_bytes,
+            )
+            histories = tuple(
+                History.parse(timeline, self._repo_file(repo, path))
+                for timeline, path in sorted(listing.history_files.items())
+            )
+        except RecoveryError as error:
+            return RepoFacts(repo, known.bucket, known.region, problem=error.problem, segment_bytes=segment_bytes)
+        return RepoFacts(
+            repo, known.bucket, known.region, None, sets, listing.segments, histories, segment_bytes=segment_bytes
+        )
+
+    def verify(self, repo: int) -> tuple[str, ...]:
+        """Read every file of a repository and compare its checksum; what is damaged, a line each."""
+        answer = self._run(
+            "verify", f"--repo={repo}", "--output=text", "--verbose", seconds=self._settings.backup.timeout_seconds
+        )
+        return tuple(dict.fromkeys(information.damage_found(answer.stdout)))
+
+    # Change something ---------------------------------------------------------------------------
+
+    def write_configuration(self) -> None:
+        """Generate the configuration, the secrets file and the password file. Idempotent."""
+        backup = self._settings.backup
+        for directory in self.places.directories:
+            files.make_directory(self._host, directory)
+        reveal = self._secrets.reveal
+        secrets = configuration.secrets_configuration(backup, backup.repos, reveal)
+        files.write_text(self._host, self.places.secrets_file, secrets)
+        files.write_text(self._host, self.places.pgpass_file, configuration.pgpass(self._settings.database, reveal))
+        text = configuration.live_configuration(self._settings)
+        files.write_text(self._host, self.places.config_file, text, mode="0640")
+
+    def configuration_is_current(self) -> bool:
+        """Whether the generated files are what the settings say today."""
+        backup, reveal = self._settings.backup, self._secrets.reveal
+        wanted = {
+            self.places.config_file: configuration.live_configuration(self._settings),
+            self.places.secrets_file: configuration.secrets_configuration(backup, backup.repos, reveal),
+            self.places.pgpass_file: configuration.pgpass(self._settings.database, reveal),
+        }
+        return all(files.read_text(self._host, path) == text for path, text in wanted.items())
+
+    def server_settings(self) -> dict[str, str]:
+        """What the database server must be told so that its WAL comes here."""
+        return {
+            "wal_level": "replica",
+            "track_commit_timestamp": "on",
+            "archive_mode": "on",
+            "archive_command": configuration.archive_command(self._settings.backup, self.places),
+            "archive_timeout": str(self._settings.backup.archive_timeout_seconds),
+        }
+
+    def create_stanza(self) -> None:
+        """Make the stanza in every repository. Idempotent."""
+        self._run("stanza-create", seconds=300)
+
+    def check_archiving(self) -> None:
+        """Prove that a WAL segment reaches every repository. Writes a restore point and switches WAL."""
+        self._run("check", seconds=300)
+
+    def back_up(
+        self, kind: BackupKind, repo: int, annotations: Mapping[str, str], on_progress: Callable[[Progress], None]
+    ) -> tuple[str, bool]:
+        """Take a backup into one repository; returns its label and whether the standby gave the files.
+
+        Waits for another backup to end, up to lock_wait_seconds. Goes on from the primary when the
+        standby cannot serve.
+        """
+        standby = self._settings.standby is not None and self._settings.standby.data_dir is not None
+        options = [f"--type={kind}", f"--repo={repo}"]
+        options += [f"--annotation={key}={value}" for key, value in annotations.items()]
+        if standby:
+            try:
+                return self._back_up([*options, "--backup-standby"], on_progress), True
+            except CommandFailed as error:
+                if error.status not in _NO_STANDBY:
+                    raise
+        return self._back_up(options, on_progress), False
+
+    def _back_up(self, options: list[str], on_progress: Callable[[Progress], None]) -> str:
+        watch = _BackupWatch(on_progress)
+        deadline = time.monotonic() + self._settings.backup.lock_wait_seconds
+        while True:
+            try:
+                self._run("backup", *options, seconds=self._settings.backup.timeout_seconds, on_line=watch.line)
+                break
+            except CommandFailed as error:
+                if error.status != _LOCKED:
+                    raise
+                if time.monotonic() > deadline:
+                    raise Busy(
+                        "another backup or expire is still running on this stanza", "wait for it, then run this again"
+                    ) from error
+                on_progress(Progress("waiting for another backup to end"))
+                time.sleep(_BUSY_POLL_SECONDS)
+        if not watch.label:
+            raise VerificationFailed("pgBackRest ended well but named no new set", "run: recover backup list")
+        return watch.label
+
+    def annotate(self, label: str, repo: int, annotations: Mapping[str, str]) -> None:
+        """Note something on a set. Idempotent; an empty value takes the note away."""
+        options = [f"--annotation={key}={value}" for key, value in annotations.items()]
+        self._run("annotate", f"--set={label}", f"--repo={repo}", *options, seconds=120)
+
+    def expire(self, repo: int, label: str | None) -> None:
+        """Drop one set with all that depends on it, or (no label) what the retention no longer keeps.
+
+        Point of no return: the files are deleted.
+        """
+        options = [f"--set={label}"] if label else []
+        self._run("expire", f"--repo={repo}", *options, seconds=self._settings.backup.timeout_seconds)
+
+    # Running it ---------------------------------------------------------------------------------
+
+    def _repo_file(self, repo: int, path: str) -> str:
+        return self._ask("repo-get", f"--repo={repo}", f"archive/{self._settings.backup.stanza}/{path}").stdout
+
+    def _ask(self, command: str, *options: str) -> Completed:
+        return self._run(command, *options, seconds=self._settings.backup.answer_seconds, level="off")
+
+    def _run(
+        self,
+        command: str,
+        *options: str,
+        seconds: float,
+        level: str = "detail",
+        on_line: Callable[[str], None] | None = None,
+    ) -> Completed:
+        # repo-ls and repo-get refuse a stanza in some versions; their path names it.
+        stanza = [] if command in ("repo-ls", "repo-get") else [f"--stanza={self._settings.backup.stanza}"]
+        argv = pgbackrest(self.places, command, [*stanza, f"--log-level-console={level}", *options])
+        return run_pgbackrest(self._host, argv, self.places, seconds=seconds, on_line=on_line)
+
+
+def pgbackrest(places: configuration.Places, command: str, options: Iterable[str]) -> list[str]:
+    """The argument list of a pgBackRest command."""
+    where = [f"--config={places.config_file}", f"--config-include-path={places.include_dir}"]
+    return ["pgbackrest", *where, *options, command]
+
+
+def run_pgbackrest(
+    host: Host,
+    argv: list[str],
+    places: configuration.Places,
+    *,
+    seconds: float,
+    on_line: Callable[[str], None] | None = None,
+) -> Completed:
+    """Run pgBackRest; a failure says what to do about its likely cause."""
+    environment = {"PGPASSFILE": str(places.pgpass_file)}
+    try:
+        return host.run(argv, timeout_seconds=seconds, env=environment, on_line=on_line)
+    except CommandFailed as error:
+        raise information.explain(error) from error
+
+
+class _BackupWatch:
+    """Reads the progress and the label from a backup's own words."""
+
+    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+        self.label = ""
+        self._on_progress = on_progress
+        self._begin = time.monotonic()
+        self._copied = 0.0
+
+    def line(self, text: str) -> None:
+        if found := _LABEL.search(text):
+            self.label = found[1]
+        elif found := _COPIED.search(text):
+            self._copied += float(found[1]) * _UNITS[found[2]]
+            self._report(float(found[3]))
+
+    def _report(self, percent: float) -> None:
+        total = self._copied * 100 / percent if percent else 0
+        rate = self._copied / max(0.1, time.monotonic() - self._begin)
+        self._on_progress(Progress("backup", int(self._copied), int(total), rate))
+
+
+_UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
+
+
+def scratch_places(folder: Path) -> configuration.Places:
+    """Where a restored copy keeps its own pgBackRest configuration."""
+    return configuration.Places(folder / "pgbackrest")

@@ -1,0 +1,210 @@
+"""A running PostgreSQL server: what it is, where it stands, its heartbeat and its WAL."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import NoReturn
+
+from psycopg import errors
+
+from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.errors import RecoveryError, VerificationFailed
+from recovery.facts import DatabaseAddress, RecordedFacts, ServerFacts, TableCount
+from recovery.wal import parse_lsn
+
+_WATCHED_SETTINGS = (
+    "archive_command",
+    "archive_mode",
+    "archive_timeout",
+    "data_checksums",
+    "log_directory",
+    "max_connections",
+    "max_wal_senders",
+    "server_version",
+    "track_commit_timestamp",
+    "wal_level",
+    "wal_log_hints",
+)
+_POLL_SECONDS = 0.2
+
+
+class PostgresServer:
+    """One server, seen with one role."""
+
+    def __init__(self, address: DatabaseAddress) -> None:
+        self.address = address
+
+    def read_facts(self) -> ServerFacts:
+        """Read the server's state in a few queries.
+
+        Raises: TargetUnreachable, SettingsInvalid.
+        """
+        with connect(self.address, read_only=True) as connection:
+            return _read_facts(connection)
+
+    def switch_wal(self) -> str:
+        """Close the current WAL segment so that it is archived; returns its name."""
+        with connect(self.address) as connection:
+            return str(one_row(connection, "SELECT pg_walfile_name(pg_switch_wal())")[0])
+
+    def wait_until_archived(self, segment: str, *, seconds: float) -> None:
+        """Wait until the archiver has delivered a segment.
+
+        Raises: VerificationFailed when it has not at the deadline.
+        """
+        deadline = time.monotonic() + seconds
+        with connect(self.address, read_only=True) as connection:
+            while time.monotonic() < deadline:
+                row = one_row(
+                    connection,
+                    "SELECT last_archived_wal, failed_count, last_failed_wal FROM pg_stat_archiver",
+                )
+                if row[0] is not None and str(row[0])[:24][8:] >= segment[8:] and str(row[0])[:8] >= segment[:8]:
+                    return
+                time.sleep(_POLL_SECONDS)
+        raise VerificationFailed(
+            f"WAL segment {segment} was not archived within {seconds:.0f} s (failures so far: {row[1]}, last: {row[2]})",
+            "read the server's log for archive-push errors; run: recover backup check",
+        )
+
+    def beat(self) -> datetime:
+        """Write the heartbeat row; returns the moment it says."""
+        with connect(self.address, statement_seconds=10) as connection:
+            return beat(connection)
+
+    def keep_beating(self, *, every_seconds: float, on_trouble: Callable[[str], None]) -> NoReturn:
+        """Write the heartbeat for ever; a server that is away is asked again."""
+        while True:
+            try:
+                with connect(self.address, statement_seconds=10) as connection:
+                    while True:
+                        beat(connection)
+                        time.sleep(every_seconds)
+            except RecoveryError as error:
+                on_trouble(error.problem)
+                time.sleep(every_seconds)
+
+    def read_heartbeat(self) -> datetime | None:
+        """The moment of the last heartbeat in this database; None without a heartbeat table."""
+        with connect(self.address, read_only=True) as connection:
+            return _heartbeat(connection)
+
+
+def beat(connection: Connection) -> datetime:
+    """Write the heartbeat row."""
+    moment: datetime = one_row(connection, "SELECT clickview_recovery.beat()")[0]
+    return moment
+
+
+def record_facts_at_standstill(address: DatabaseAddress) -> RecordedFacts:
+    """Count the rows of every table on a paused standby: the counts belong to exactly one LSN.
+
+    Replay is paused for the seconds that the counting takes and always resumed.
+    """
+    with connect(address, statement_seconds=600) as connection:
+        connection.execute("SELECT pg_wal_replay_pause()")
+        try:
+            _wait_until_paused(connection)
+            lsn = parse_lsn(str(one_row(connection, "SELECT pg_last_wal_replay_lsn()")[0]))
+            return RecordedFacts(lsn, _now(connection), True, count_rows(connection))
+        finally:
+            connection.execute("SELECT pg_wal_replay_resume()")
+
+
+def record_facts_live(address: DatabaseAddress) -> RecordedFacts:
+    """Count the rows of every table in one snapshot of a live server; close to an LSN, not exactly at it."""
+    with connect(address, statement_seconds=600, autocommit=False, read_only=True) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        lsn = parse_lsn(str(one_row(connection, "SELECT pg_current_wal_lsn()")[0]))
+        return RecordedFacts(lsn, _now(connection), False, count_rows(connection))
+
+
+def count_rows(connection: Connection) -> tuple[TableCount, ...]:
+    """Rows of every ordinary table outside the system's schemas and our own."""
+    from psycopg import sql
+
+    tables = connection.execute(
+        """SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'
+             AND n.nspname NOT IN ('information_schema', 'clickview_recovery')
+           ORDER BY 1, 2"""
+    ).fetchall()
+    counts = []
+    for schema, table in tables:
+        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
+        row = connection.execute(query).fetchone()
+        name = table if schema == "public" else f"{schema}.{table}"
+        counts.append(TableCount(name, int(row[0]) if row else 0))
+    return tuple(counts)
+
+
+def _wait_until_paused(connection: Connection) -> None:
+    deadline = time.monotonic() + 30
+    while one_row(connection, "SELECT pg_get_wal_replay_pause_state()")[0] != "paused":
+        if time.monotonic() > deadline:
+            raise VerificationFailed("the standby did not pause its replay within 30 s", "look at the standby's log")
+        time.sleep(0.05)
+
+
+def _now(connection: Connection) -> datetime:
+    moment: datetime = one_row(connection, "SELECT clock_timestamp()")[0]
+    return moment
+
+
+def _heartbeat(connection: Connection) -> datetime | None:
+    try:
+        row = connection.execute("SELECT at FROM clickview_recovery.heartbeat").fetchone()
+    except (errors.UndefinedTable, errors.InvalidSchemaName):
+        return None
+    return row[0] if row else None
+
+
+def _read_facts(connection: Connection) -> ServerFacts:
+    query = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+    settings: dict[str, str] = dict(connection.execute(query, (list(_WATCHED_SETTINGS),)).fetchall())
+    row = one_row(
+        connection,
+        """SELECT current_setting('server_version_num')::int, s.system_identifier::text, c.timeline_id,
+                  pg_is_in_recovery(),
+                  CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text,
+                  pg_size_bytes(current_setting('wal_segment_size')), clock_timestamp(),
+                  current_setting('data_directory'), pg_database_size(current_database()),
+                  CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_walfile_name(pg_current_wal_lsn()) END
+           FROM pg_control_system() s, pg_control_checkpoint() c""",
+    )
+    archiver = one_row(
+        connection,
+        """SELECT archived_count, failed_count, last_archived_wal, last_archived_time, last_failed_time
+           FROM pg_stat_archiver""",
+    )
+    # After a promotion the control file names the old timeline until the next checkpoint.
+    timeline = int(row[9][:8], 16) if row[9] else row[2]
+    return ServerFacts(
+        version=row[0],
+        system_identifier=row[1],
+        timeline=timeline,
+        in_recovery=row[3],
+        current_lsn=parse_lsn(row[4] or "0/0"),
+        segment_bytes=row[5],
+        now=row[6],
+        data_dir=row[7],
+        data_checksums=settings.get("data_checksums") == "on",
+        database_bytes=row[8],
+        settings=settings,
+        archived_count=archiver[0],
+        archive_failures=archiver[1],
+        last_archived_wal=archiver[2],
+        last_archived_at=archiver[3],
+        last_archive_failure_at=archiver[4],
+        heartbeat_at=_heartbeat(connection),
+        segments_in_pg_wal=_names(connection, "SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'"),
+        segments_waiting=_names(
+            connection, "SELECT left(name, 24) FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$'"
+        ),
+    )
+
+
+def _names(connection: Connection, query: str) -> tuple[str, ...]:
+    return tuple(sorted(str(row[0]) for row in connection.execute(query.encode())))

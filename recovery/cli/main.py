@@ -1,0 +1,90 @@
+"""The command: `recover …`. Each group of commands is a module; it is imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import os
+import sys
+from typing import Annotated, Any
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from recovery.errors import RecoveryError
+
+# Group or command, the module that has it, and the line that --help shows (nothing is imported for it).
+_GROUPS = {
+    "backup": ("recovery.cli.backup", "Take, list, prove, restore and expire backups."),
+    "site": ("recovery.cli.site", "Make a site ready to be protected; write its heartbeat."),
+    "settings": ("recovery.cli.settings", "Check and show the settings."),
+    "sandbox": ("recovery.cli.sandbox", "A throwaway ClickView site of real servers."),
+    "serve": ("recovery.cli.serve", "Run the Prefect server, the deployments and a worker on this machine."),
+}
+
+
+class _Groups(TyperGroup):
+    """Imports a group only when it is called, so that help comes at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_GROUPS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _GROUPS:
+            return None
+        if ctx.resilient_parsing or not _called(cmd_name):
+            return click.Command(cmd_name, short_help=_GROUPS[cmd_name][1])
+        made = typer.main.get_command(importlib.import_module(_GROUPS[cmd_name][0]).app)
+        made.name = cmd_name
+        return made
+
+
+def _called(name: str) -> bool:
+    return name in sys.argv[1:]
+
+
+app = typer.Typer(
+    cls=_Groups,
+    help="ClickView's disaster recovery: the runbook as commands. Works with no Prefect server running.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _options(
+    config: Annotated[str | None, typer.Option(help="settings file instead of recovery.toml")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show every command that is run")] = False,
+) -> None:
+    if config:
+        os.environ["RECOVERY_CONFIG"] = config
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL, format="%(asctime)s %(message)s")
+
+
+def main() -> None:
+    """Run a command; every failure is one message and a stable exit status."""
+    try:
+        app()
+    except RecoveryError as error:
+        _say(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(
+            "\nrecover: stopped by you\nNEXT: run the same command again; it goes on where it is safe", file=sys.stderr
+        )
+        sys.exit(18)
+
+
+def _say(error: RecoveryError) -> None:
+    if "--json" in sys.argv:
+        answer: dict[str, Any] = {
+            "error": type(error).__name__,
+            "problem": error.problem,
+            "next": error.next_step,
+            "exit_code": error.exit_code,
+        }
+        print(json.dumps(answer))
+    print(f"recover: {error}", file=sys.stderr)

@@ -1,0 +1,143 @@
+"""What a person sees: tables, progress, JSON; and how a command runs a flow."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, is_dataclass
+from typing import Annotated, Any
+
+import typer
+
+from recovery.journal import plain
+
+Json = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
+
+
+def print_json(value: Any) -> None:
+    """Print a fact, or a list of facts, as JSON."""
+    print(json.dumps(_jsonable(value), default=plain, indent=2))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+    """Print a table as wide as the terminal; in a pipe as wide as it needs."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    shown = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in head:
+        shown.add_column(column, overflow="fold")
+    for row in rows:
+        shown.add_row(*(str(cell) for cell in row))
+    console.print(shown)
+
+
+def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
+    """Run a flow and show how it goes.
+
+    With the site's Prefect server answering it is a flow run there; without one the same function
+    runs here, with the same journal.
+    """
+    from recovery import journal
+    from recovery.site import site
+
+    settings = site().settings  # wrong settings are named before anything else happens
+    if os.environ.get("RECOVERY_NO_SERVER") != "1":
+        _use_server(settings.site.state_dir)
+    flow: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    if quiet:
+        return flow(**parameters)
+    with _Screen() as screen:
+        journal.DEFAULT_LISTENERS.append(screen.show)
+        try:
+            return flow(**parameters)
+        finally:
+            journal.DEFAULT_LISTENERS.remove(screen.show)
+
+
+def _use_server(state_dir: Any) -> None:
+    """Import Prefect before the flows when this site's server answers: that makes them flow runs."""
+    from recovery.server_address import answering_server
+
+    url = answering_server(state_dir)
+    if url:
+        os.environ["PREFECT_API_URL"] = f"{url}/api"
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+        importlib.import_module("prefect")
+
+
+class _Screen:
+    """Steps as lines, progress as a bar; on a terminal only."""
+
+    def __init__(self) -> None:
+        self._live: Any = None
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> _Screen:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end_bar()
+
+    def show(self, entry: dict[str, Any]) -> None:
+        match entry["event"]:
+            case "progress":
+                self._progress(entry)
+            case "note" | "warning":
+                self._line(f"  {'! ' if entry['event'] == 'warning' else ''}{entry['message']}")
+            case "done":
+                self._line(f"✓ {entry['step'].replace('_', ' ')} ({entry['seconds']:.1f} s)")
+            case "failed":
+                self._line(f"✗ {entry['step'].replace('_', ' ')} ({entry['seconds']:.1f} s)")
+
+    def _line(self, text: str) -> None:
+        self._end_bar()
+        print(text, file=sys.stderr, flush=True)
+
+    def _progress(self, entry: dict[str, Any]) -> None:
+        if not sys.stderr.isatty():
+            return
+        if self._bar is None:
+            self._begin_bar()
+        shown = f"{entry['phase']} {entry['detail']}"
+        if entry["mb_per_second"]:
+            shown += f" {entry['mb_per_second']} MB/s"
+        if entry["seconds_left"] is not None:
+            shown += f" · {entry['seconds_left']} s left"
+        self._bar.update(
+            self._task,
+            description=shown,
+            completed=entry["percent"] or 0,
+            total=100 if entry["percent"] is not None else None,
+        )
+
+    def _begin_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        self._bar = Progress(
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        self._task = self._bar.add_task("")
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(one) for one in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
