@@ -32,3 +32,16 @@ def hold_lease(state_dir: Path, name: str) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def lease_holder(state_dir: Path, name: str) -> int | None:
+    """The process that holds this lease now, or None. The kernel says it, not a note that a crash left."""
+    try:
+        with (state_dir / f"{name}.lease").open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read().strip() or 0)
+    except FileNotFoundError:
+        return None
+    return None

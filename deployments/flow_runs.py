@@ -1,0 +1,117 @@
+"""The runs in the server, kept true: a run whose process is gone is Crashed, not Running for ever.
+
+Prefect has no service for this; a run left Running would also hold its deployment's only slot.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from deployments.children import wait_until
+from deployments.place import WORK_POOL, Place
+from deployments.processes import flow_run_processes
+
+_ANSWER_SECONDS = 5.0
+_BEGIN_SECONDS = 60.0  # how long a run may take from the worker's hand to its first state
+_UNFINISHED = ["RUNNING", "PENDING", "PAUSED", "CANCELLING"]
+
+log = logging.getLogger("recovery.serve")
+
+
+@dataclass
+class FlowRuns:
+    """The server's API as far as `recover serve` itself needs it; Prefect is not imported for it."""
+
+    place: Place
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """One request. Raises httpx.HTTPError."""
+        credentials = self.place.password.split(":", 1) if self.place.password else None
+        answer = httpx.request(
+            method,
+            f"{self.place.url}/api{path}",
+            json=body,
+            auth=(credentials[0], credentials[1]) if credentials else None,
+            timeout=_ANSWER_SECONDS,
+            trust_env=False,
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def crash_the_dead(self, *, at_once: bool = False) -> int:
+        """Set every run to Crashed whose process is gone; one that never began is scheduled again.
+
+        An unreachable server is left alone: this is tried again in a few seconds.
+        """
+        try:
+            unfinished = self._unfinished()
+            alive = flow_run_processes(self.place.home)
+            dead = [run for run in unfinished if run["id"] not in alive and (at_once or _is_due(run))]
+            return sum(self._settle(run) for run in dead)
+        except httpx.HTTPError as error:
+            log.warning("runs not looked after just now: %s", error)
+            return 0
+
+    def _unfinished(self) -> list[dict[str, Any]]:
+        wanted = {
+            "flow_runs": {"state": {"type": {"any_": _UNFINISHED}}},
+            "work_pools": {"name": {"any_": [WORK_POOL]}},
+            "limit": 200,
+        }
+        runs: list[dict[str, Any]] = self.ask("POST", "/flow_runs/filter", wanted)
+        return [run for run in runs if run["state"]["name"] != "Suspended" and _is_here(run)]
+
+    def _settle(self, run: dict[str, Any]) -> bool:
+        """Look once more, because it may have ended by itself just now; then set its state."""
+        now = self.ask("GET", f"/flow_runs/{run['id']}")
+        if now["state"]["id"] != run["state"]["id"]:
+            return False
+        if now["state"]["type"] == "PENDING" and not now["infrastructure_pid"]:
+            state = {"type": "SCHEDULED", "message": "its worker ended before the run began; it is started again"}
+        elif now["state"]["type"] == "CANCELLING":
+            state = {"type": "CANCELLED", "message": "its process is gone"}
+        else:
+            state = {"type": "CRASHED", "message": "its process is gone: killed, out of memory, or the machine stopped"}
+        self.ask("POST", f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+        log.warning("run %s: %s", run["name"], state["message"])
+        return True
+
+
+def end_flow_run_processes(place: Place, seconds: float) -> int:
+    """Ask every run to end and wait for it; what is left after that is killed."""
+    processes = flow_run_processes(place.home)
+    for pid in processes.values():
+        _signal(pid, signal.SIGTERM)
+    if not wait_until(lambda: not flow_run_processes(place.home), seconds, pause=0.2):
+        for pid in flow_run_processes(place.home).values():
+            _signal(pid, signal.SIGKILL)
+        wait_until(lambda: not flow_run_processes(place.home), 5.0)
+    return len(processes)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it ended by itself
+        os.kill(pid, number)
+
+
+def _is_here(run: dict[str, Any]) -> bool:
+    """Whether this machine's worker started it."""
+    place = run["infrastructure_pid"]
+    return place is None or place.rpartition(":")[0] in ("", socket.gethostname())
+
+
+def _is_due(run: dict[str, Any]) -> bool:
+    """Whether it had time enough to have a process."""
+    if run["infrastructure_pid"] and run["state"]["type"] != "PENDING":
+        return True
+    age = datetime.now(UTC) - datetime.fromisoformat(run["state"]["timestamp"])
+    return age.total_seconds() > _BEGIN_SECONDS

@@ -1,0 +1,155 @@
+"""The small PostgreSQL that Prefect keeps its records in: its own, on the loopback address, never the site's.
+
+SQLite refuses up to every second submit while flows run; see docs/prefect-ui.md.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import signal
+from pathlib import Path
+
+from deployments.children import Child, dies_with_us, start_child, wait_until
+from deployments.place import Place, free_port
+from recovery.adapters.files import remove_tree, write_text
+from recovery.adapters.postgres.connection import connect
+from recovery.adapters.process import Host
+from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
+from recovery.facts import DatabaseAddress
+from recovery.redaction import remember_secret
+
+_USER = "prefect"
+_START_SECONDS = 30.0
+_INITDB_OPTIONS = ("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "256MB",
+}
+
+
+class OwnPostgres:
+    """A PostgreSQL cluster in the server's folder; `start` makes it when there is none."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.folder = place.folder / "postgres"
+        self.data_dir = self.folder / "data"
+        self.port = free_port()
+        self._user = place.run_as or "postgres" if os.geteuid() == 0 else None
+        self.host = Host(_as_user(self._user))
+
+    @property
+    def address(self) -> DatabaseAddress:
+        return DatabaseAddress("127.0.0.1", self.port, "postgres", _USER, self._password())
+
+    @property
+    def url(self) -> str:
+        """The connection as Prefect wants to have it. Holds the password: environment only."""
+        return f"postgresql+asyncpg://{_USER}:{self._password()}@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> Child:
+        """Start the server and wait until it answers.
+
+        Raises: TargetUnreachable with its last words when it does not.
+        """
+        if not self.data_dir.exists():
+            self._create()
+        self._wait_for_predecessor()
+        child = start_child(
+            "postgres",
+            self._command(),
+            environment={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
+            folder=self.place.folder,
+            log=self.place.log_dir / "postgres.log",
+            stop_signal=signal.SIGINT,
+        )
+        wait_until(lambda: self.answers() or not child.alive, _START_SECONDS)
+        if not self.answers():
+            child.stop(5)
+            raise TargetUnreachable(
+                f"Prefect's own PostgreSQL does not start:\n{child.last_words()}", f"read {child.log}"
+            )
+        return child
+
+    def _command(self) -> list[str | Path]:
+        options = [word for name, value in _OPTIONS.items() for word in ("-c", f"{name}={value}")]
+        program = self.place.bin_dir / "postgres"
+        # SIGINT is PostgreSQL's fast stop; SIGTERM would wait for the Prefect server to hang up. The
+        # death signal comes after the change of user, which would clear it.
+        return [*self.host.prefix, *dies_with_us("INT"), program, "-D", self.data_dir, "-p", str(self.port), *options]
+
+    def answers(self) -> bool:
+        """Whether a client can work with it now."""
+        try:
+            with connect(self.address, connect_seconds=2, statement_seconds=2) as connection:
+                connection.execute("SELECT 1")
+        except RecoveryError:
+            return False
+        return True
+
+    def _create(self) -> None:
+        """Make the cluster under another name first: a killed start leaves nothing that looks whole."""
+        program = self.place.bin_dir / "initdb"
+        if not program.exists():
+            raise SettingsInvalid(
+                f"there is no {program}", "install PostgreSQL (apt install postgresql), or correct database.bin_dir"
+            )
+        self._make_folder()
+        unfinished, given = self.folder / "new", self.folder / "password"
+        remove_tree(self.host, unfinished, inside=self.folder)
+        write_text(self.host, given, self._password())
+        self.host.run(
+            [program, "-D", unfinished, "--pwfile", given, "-U", _USER, *_INITDB_OPTIONS],
+            timeout_seconds=60,
+        )
+        given.unlink()
+        unfinished.rename(self.data_dir)
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        if self._user:
+            user = pwd.getpwnam(self._user)
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        if self.host.run(["test", "-w", self.folder], timeout_seconds=10, check=False).status:
+            raise SettingsInvalid(
+                f"user {self._user} may not pass through to {self.folder}",
+                "give the folders above it mode 0711, or choose another site.state_dir",
+            )
+
+    def _wait_for_predecessor(self) -> None:
+        """A server that lost its parent is still writing its last checkpoint: let it end."""
+        lock = self.data_dir / "postmaster.pid"
+
+        def gone() -> bool:
+            return not lock.exists() or not Path(f"/proc/{lock.read_text().split()[0]}").exists()
+
+        if not wait_until(gone, _START_SECONDS):
+            raise TargetUnreachable(
+                f"an older PostgreSQL still runs in {self.data_dir}", f"stop the process named in {lock}"
+            )
+
+    def _password(self) -> str:
+        file = self.place.folder / "database.password"
+        if not file.exists():
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as out:
+                out.write(secrets.token_urlsafe(24))
+        return remember_secret(file.read_text())
+
+
+def _as_user(user: str | None) -> tuple[str, ...]:
+    """The words that run a command as this user: PostgreSQL refuses to run as root."""
+    if user is None:
+        return ()
+    try:
+        group = pwd.getpwnam(user).pw_gid
+    except KeyError as error:
+        raise SettingsInvalid(f"there is no user {user}", "name another in [server] run_as") from error
+    return ("setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--")

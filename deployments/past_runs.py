@@ -1,0 +1,155 @@
+"""Runs made straight from a shell, without the server, shown in it afterwards.
+
+Each left a journal. It becomes a finished flow run with the same name, parameters, times, state and
+log lines; a file `imported` beside the journal holds the id that it got. Runs made inside Prefect
+note their flow run's id in their first entry and are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from deployments.flow_runs import FlowRuns
+from deployments.own_postgres import OwnPostgres
+from deployments.processes import began_before
+from recovery.adapters.postgres.connection import connect
+from recovery.errors import RecoveryError
+from recovery.journal import Journal
+
+_AT_MOST = 50  # in one round, so that a long history does not hold up the watch
+_LOGS_AT_ONCE = 200
+_TAG = "without-server"
+_LEVELS = {"warning": 30, "failed": 40, "run failed": 40}
+_UNTOLD = ("progress",)
+
+log = logging.getLogger("recovery.serve")
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run as its journal tells it."""
+
+    run_id: str
+    flow: str
+    parameters: dict[str, Any]
+    begin: datetime
+    end: datetime
+    state: str
+    message: str
+    entries: tuple[dict[str, Any], ...]
+
+
+def import_past_runs(flow_runs: FlowRuns, postgres: OwnPostgres, runs_dir: Path) -> int:
+    """Show what was run without the server; returns how many runs were added."""
+    count = 0
+    for folder in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else ():
+        if count == _AT_MOST or (folder / "imported").exists():
+            continue
+        run = read_past_run(folder)
+        if run is None:
+            continue
+        try:
+            (folder / "imported").write_text(_add(flow_runs, postgres, run))
+        except (httpx.HTTPError, RecoveryError, OSError) as error:
+            log.warning("run %s is not shown in the UI yet: %s", run.run_id, error)
+            break
+        count += 1
+    return count
+
+
+def read_past_run(folder: Path) -> PastRun | None:
+    """The finished run in this folder; None when it goes on, or when Prefect knows it already."""
+    entries = Journal(folder.name, folder).entries()
+    first = entries[0] if entries else {}
+    if first.get("event") != "run begin" or first.get("flow_run_id"):
+        return None
+    begin, last = datetime.fromisoformat(first["at"]), entries[-1]
+    state, message = _outcome(last)
+    if not state and _goes_on(first, begin):
+        return None
+    return PastRun(
+        run_id=folder.name,
+        flow=str(first["runbook"]).replace("_", "-"),
+        parameters=first.get("parameters", {}),
+        begin=begin,
+        end=datetime.fromisoformat(last["at"]),
+        state=state or "CRASHED",
+        message=message,
+        entries=tuple(entries),
+    )
+
+
+def _outcome(last: dict[str, Any]) -> tuple[str, str]:
+    match last.get("event"):
+        case "run done":
+            return "COMPLETED", "run without the server"
+        case "run failed":
+            return "FAILED", str(last.get("error", ""))
+        case _:
+            return "", "its process was gone before it ended (run without the server)"
+
+
+def _goes_on(first: dict[str, Any], begin: datetime) -> bool:
+    return began_before(int(first.get("pid", 0)), begin.timestamp())
+
+
+def _add(flow_runs: FlowRuns, postgres: OwnPostgres, run: PastRun) -> str:
+    """Create the flow run; doing it twice gives the same one."""
+    flow = flow_runs.ask("POST", "/flows/", {"name": run.flow})
+    created = flow_runs.ask(
+        "POST",
+        "/flow_runs/",
+        {
+            "flow_id": flow["id"],
+            "name": run.run_id,
+            "parameters": run.parameters,
+            "tags": [_TAG],
+            "idempotency_key": f"journal:{run.run_id}",
+            "state": {"type": "PENDING"},
+        },
+    )
+    for state, message in (("RUNNING", ""), (run.state, run.message)):
+        body = {"state": {"type": state, "message": message}, "force": True}
+        flow_runs.ask("POST", f"/flow_runs/{created['id']}/set_state", body)
+    lines = [_line(entry, created["id"]) for entry in run.entries if entry["event"] not in _UNTOLD]
+    for first in range(0, len(lines), _LOGS_AT_ONCE):
+        flow_runs.ask("POST", "/logs/", lines[first : first + _LOGS_AT_ONCE])
+    _set_times(postgres, created["id"], run)
+    return str(created["id"])
+
+
+def _line(entry: dict[str, Any], flow_run_id: str) -> dict[str, Any]:
+    details = {key: value for key, value in entry.items() if key not in ("at", "run", "event", "message", "step")}
+    words = [entry["event"], str(entry.get("step", entry.get("message", "")))]
+    if details:
+        words.append(json.dumps(details, default=str))
+    return {
+        "name": "journal",
+        "level": _LEVELS.get(entry["event"], 20),
+        "message": " · ".join(word for word in words if word),
+        "timestamp": entry["at"],
+        "flow_run_id": flow_run_id,
+    }
+
+
+def _set_times(postgres: OwnPostgres, flow_run_id: str, run: PastRun) -> None:
+    """Give the run its true times: the API only knows now, but the database is ours."""
+    seconds = max(run.end - run.begin, timedelta())
+    with connect(postgres.address, statement_seconds=5, autocommit=False) as connection:
+        connection.execute(
+            "UPDATE flow_run SET start_time = %(begin)s, end_time = %(end)s, state_timestamp = %(end)s,"
+            " expected_start_time = %(begin)s, total_run_time = %(seconds)s WHERE id = %(id)s::uuid",
+            {"begin": run.begin, "end": run.end, "seconds": seconds, "id": flow_run_id},
+        )
+        connection.execute(
+            "UPDATE flow_run_state SET timestamp = CASE WHEN type IN ('PENDING', 'RUNNING') THEN %(begin)s::timestamptz"
+            " ELSE %(end)s::timestamptz END WHERE flow_run_id = %(id)s::uuid",
+            {"begin": run.begin, "end": run.end, "id": flow_run_id},
+        )

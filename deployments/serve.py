@@ -1,0 +1,180 @@
+"""A whole Prefect on one machine: its own PostgreSQL, the server, the deployments and a worker.
+
+Run as `python -m deployments.serve` by `recover serve`. Stops on SIGINT and SIGTERM: first the worker,
+so that nothing new begins; then the runs, each of which cleans up after itself and reports its end;
+then the server; last the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import FrameType
+
+from deployments.children import Child, dies_with_us, start_child, wait_until
+from deployments.flow_runs import FlowRuns, end_flow_run_processes
+from deployments.own_postgres import OwnPostgres
+from deployments.past_runs import import_past_runs
+from deployments.place import Place, place_of, server_environment, worker_environment
+from recovery.errors import Interrupted, RecoveryError, TargetUnreachable
+from recovery.lease import hold_lease
+from recovery.server_address import ServerAddress, address_file, answers, note_address
+from recovery.site import site
+
+_READY_SECONDS = 90.0
+_RUN_END_SECONDS = 30.0
+_RECONCILE_SECONDS = 5.0
+_IMPORT_SECONDS = 60.0
+_RESTARTS = 5
+_RESTART_WINDOW_SECONDS = 300.0
+
+_SERVER = (
+    *("prefect.server.api.server:create_app", "--factory"),
+    *("--log-level", "warning", "--timeout-graceful-shutdown", "5"),
+)
+
+log = logging.getLogger("recovery.serve")
+
+
+class Serving:
+    """The programs of one site's server, in the order in which they start."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.postgres = OwnPostgres(place)
+        self.flow_runs = FlowRuns(place)
+        self.children: dict[str, Child] = {}
+        self.asked_to_stop = False
+        self._ready_file = place.folder / "deployed"
+        self._restarts: list[float] = []
+
+    def start(self) -> None:
+        """Start everything and return when runs can be submitted.
+
+        Raises: TargetUnreachable when a part does not come up in time.
+        """
+        if answers(self.place.url):
+            raise TargetUnreachable(
+                f"something answers at {self.place.url} already", "choose another port in [server] of recovery.toml"
+            )
+        self.children["postgres"] = self.postgres.start()
+        self.children["server"] = self._start_server()
+        self.children["worker"] = self._start_worker()
+        self._wait("server", lambda: answers(self.place.url))
+        self._wait("worker", self._ready_file.exists)
+        note_address(self.place.state_dir, ServerAddress(self.place.url, os.getpid(), datetime.now(UTC).isoformat()))
+
+    def watch(self) -> None:
+        """Until somebody asks us to stop: start again what died, and keep the list of runs true."""
+        reconcile_at = import_at = 0.0
+        while not self.asked_to_stop:
+            self._restart_the_dead()
+            now = time.monotonic()
+            if now >= reconcile_at:
+                self.flow_runs.crash_the_dead()
+                reconcile_at = time.monotonic() + _RECONCILE_SECONDS
+            if now >= import_at:
+                import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
+                import_at = time.monotonic() + _IMPORT_SECONDS
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop everything, the last started first. Runs are ended before the server, so that they can report."""
+        address_file(self.place.state_dir).unlink(missing_ok=True)
+        if worker := self.children.get("worker"):
+            worker.stop(0)
+        ended = end_flow_run_processes(self.place, _RUN_END_SECONDS)
+        if ended:
+            log.info("ended %d run(s)", ended)
+        if (server := self.children.get("server")) and server.alive:
+            self.flow_runs.crash_the_dead(at_once=True)
+            server.stop(10)
+        if postgres := self.children.get("postgres"):
+            postgres.stop(20)
+
+    def _start_server(self) -> Child:
+        where = ("--host", self.place.host, "--port", str(self.place.port))
+        return start_child(
+            "Prefect server",
+            [*dies_with_us("TERM"), sys.executable, "-P", "-m", "uvicorn", *_SERVER, *where],
+            environment=server_environment(self.place, self.postgres.url),
+            folder=self.place.home,
+            log=self.place.log_dir / "server.log",
+        )
+
+    def _start_worker(self) -> Child:
+        self._ready_file.unlink(missing_ok=True)
+        return start_child(
+            "worker",
+            # KILL: a run outlives its worker when nobody tells it otherwise, and a recovery should.
+            [*dies_with_us("KILL"), sys.executable, "-P", "-m", "deployments.worker", self._ready_file],
+            environment=worker_environment(self.place),
+            folder=self.place.home,
+            log=self.place.log_dir / "worker.log",
+            stop_signal=signal.SIGKILL,
+        )
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        child = self.children[name]
+        wait_until(lambda: ready() or not child.alive or self.asked_to_stop, _READY_SECONDS)
+        if self.asked_to_stop:
+            raise Interrupted("asked to stop while starting", "run recover serve again")
+        if not ready():
+            raise TargetUnreachable(f"the {child.name} does not start:\n{child.last_words()}", f"read {child.log}")
+
+    def _restart_the_dead(self) -> None:
+        """Start again what ended by itself. Raises: TargetUnreachable when that happens again and again."""
+        starts = {"postgres": self.postgres.start, "server": self._start_server, "worker": self._start_worker}
+        for name, child in self.children.items():
+            if child.alive or self.asked_to_stop:
+                continue
+            self._restarts = [at for at in self._restarts if at > time.monotonic() - _RESTART_WINDOW_SECONDS]
+            if len(self._restarts) >= _RESTARTS:
+                raise TargetUnreachable(
+                    f"the {child.name} ends again and again:\n{child.last_words()}", f"read {child.log}"
+                )
+            self._restarts.append(time.monotonic())
+            log.warning("the %s ended (status %s); starting it again", child.name, child.process.returncode)
+            self.children[name] = starts[name]()
+
+
+def main() -> int:
+    """Serve until SIGINT or SIGTERM. The exit status is the error's own."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stdout)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        password = site().settings.server.api_password
+        place = place_of(site().settings, site().secrets.reveal(password) if password else None)
+        place.make_folders()
+        with hold_lease(place.folder, "serve"):
+            _serve(Serving(place))
+    except RecoveryError as error:
+        log.error("%s", error)
+        return error.exit_code
+    return 0
+
+
+def _serve(serving: Serving) -> None:
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        serving.asked_to_stop = True
+
+    signal.signal(signal.SIGINT, ask_to_stop)
+    signal.signal(signal.SIGTERM, ask_to_stop)
+    begin = time.monotonic()
+    try:
+        serving.start()
+        log.info("Ready after %.1f s: %s", time.monotonic() - begin, serving.place.url)
+        log.info("Stop with Ctrl-C, or from anywhere with: recover serve --stop")
+        serving.watch()
+        log.info("Stopping …")
+    finally:
+        serving.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

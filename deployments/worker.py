@@ -1,0 +1,58 @@
+"""The worker of `recover serve`: puts the deployments into the server, then starts every run that is due.
+
+Run as `python -m deployments.worker`. It has no signal handler on purpose: Prefect's own kills the
+runs without a word and leaves them Running for ever. `deployments.serve` ends runs itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from prefect.workers.process import ProcessWorker
+
+from deployments.catalogue import deployments_file, put_all
+from deployments.place import WORK_POOL
+from recovery.server_address import answers
+
+_SERVER_SECONDS = 120.0
+_HEARTBEAT_SECONDS = 30
+
+log = logging.getLogger("recovery.worker")
+
+
+def main() -> int:
+    """Wait for the server, put the deployments, say so in the file that is our argument, and work."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
+    url = os.environ["PREFECT_API_URL"].removesuffix("/api")
+    deadline = time.monotonic() + _SERVER_SECONDS
+    while not answers(url):
+        if time.monotonic() > deadline:
+            log.error("the Prefect server at %s does not answer", url)
+            return 1
+        time.sleep(0.1)
+    with get_client(sync_client=True) as client:
+        for problem in put_all(client, deployments_file()):
+            log.error("not deployed: %s", problem)
+    Path(sys.argv[1]).touch()
+    asyncio.run(_work())
+    return 0
+
+
+async def _work() -> None:
+    worker = ProcessWorker(
+        name=f"recover-serve@{socket.gethostname()}",
+        work_pool_name=WORK_POOL,
+        heartbeat_interval_seconds=_HEARTBEAT_SECONDS,
+    )
+    await worker.start(printer=log.info)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""`recover serve`: the Prefect server of this site, started, found and stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recovery.lease import lease_holder
+from recovery.server_address import answers, noted_address, server_folder
+
+_READY_SECONDS = 120.0
+_STOP_SECONDS = 90.0
+_NO_ANSWER = 12  # the exit status of TargetUnreachable
+
+
+def serve(
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is ready; it goes on.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the one that runs.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Say whether one runs, and where.")] = False,
+) -> None:
+    """Run the UI, the API, the schedules and a worker on this machine.
+
+    Brings up Prefect with a small PostgreSQL of its own, all deployments and a worker, in seconds.
+    It listens on the loopback address; on another only when server.api_password is set. Ctrl-C stops
+    everything in order: the worker, the runs, the server, its database.
+    """
+    state_dir = _state_dir()
+    if stop:
+        _stop(state_dir)
+    elif status:
+        _status(state_dir)
+    elif detach:
+        _detach(state_dir)
+    else:
+        os.execve(sys.executable, _command(), _environment())
+
+
+def _detach(state_dir: Path) -> None:
+    """Start it in the background and wait until it is ready."""
+    folder = server_folder(state_dir)
+    if (holder := _holder(state_dir)) is None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+        with (folder / "serve.log").open("wb") as out:
+            process = subprocess.Popen(
+                _command(), env=_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        # It takes the lease a moment after it began; until then nobody holds it.
+        _wait(lambda: _holder(state_dir) == process.pid or process.poll() is not None, _READY_SECONDS)
+        holder = process.pid
+    _wait(lambda: _ready(state_dir, holder) or _holder(state_dir) is None, _READY_SECONDS)
+    if not _ready(state_dir, holder):
+        _stop(state_dir)
+        print((folder / "serve.log").read_text(errors="replace").strip(), file=sys.stderr)
+        raise typer.Exit(_NO_ANSWER)
+    address = noted_address(state_dir)
+    print(address.url if address else "")
+
+
+def _status(state_dir: Path) -> None:
+    holder, address = _holder(state_dir), noted_address(state_dir)
+    if holder is None:
+        print("not running; start it with: recover serve --detach")
+        raise typer.Exit(1)
+    if address is None or address.pid != holder:
+        print(f"starting or stopping (process {holder})")
+        raise typer.Exit(_NO_ANSWER)
+    print(f"{address.url}  process {holder}, {'answers' if answers(address.url) else 'does not answer'}")
+
+
+def _stop(state_dir: Path) -> None:
+    """End it and wait until all it started is gone."""
+    holder = _holder(state_dir)
+    if holder is None:
+        print("not running", file=sys.stderr)
+        return
+    os.kill(holder, signal.SIGTERM)
+    if not _wait(lambda: _holder(state_dir) != holder, _STOP_SECONDS):
+        print(f"process {holder} still runs after {_STOP_SECONDS:.0f} s", file=sys.stderr)
+        raise typer.Exit(_NO_ANSWER)
+    print("stopped", file=sys.stderr)
+
+
+def _ready(state_dir: Path, holder: int) -> bool:
+    address = noted_address(state_dir)
+    return address is not None and address.pid == holder and answers(address.url)
+
+
+def _holder(state_dir: Path) -> int | None:
+    return lease_holder(server_folder(state_dir), "serve")
+
+
+def _wait(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _state_dir() -> Path:
+    from recovery.site import site
+
+    return site().settings.site.state_dir.absolute()
+
+
+def _command() -> list[str]:
+    # -P: a folder named flows in the current directory must not stand in for ours.
+    return [sys.executable, "-P", "-m", "deployments.serve"]
+
+
+def _environment() -> dict[str, str]:
+    from recovery.settings.load import find_settings_file
+
+    file = find_settings_file()
+    return dict(os.environ) | ({"RECOVERY_CONFIG": str(file.absolute())} if file else {})
