@@ -1,0 +1,79 @@
+"""recover sandbox …"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from recovery.cli.output import Json, print_json, table
+
+app = typer.Typer(help="A throwaway ClickView site of real servers.", no_args_is_help=True)
+
+Folder = Annotated[
+    Path | None, typer.Option("--dir", help="its folder; unset: ~/.clickview-sandbox (root: /var/lib/clickview-sandbox)")
+]
+
+
+@app.command()
+def up(
+    directory: Folder = None,
+    size: Annotated[str, typer.Option(help="how much data, for example 10MB or 1GB")] = "10MB",
+    rate: Annotated[float, typer.Option(min=0.1, help="transactions a second of the writer")] = 50.0,
+    prepare: Annotated[bool, typer.Option(help="make it ready for backups, as `recover site prepare` does")] = True,
+    first_backup: Annotated[bool, typer.Option("--first-backup", help="also take the first full backups")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring up a whole site: PostgreSQL with a standby, Redis, S3 in two regions, the application."""
+    from sandbox import site
+
+    began = time.monotonic()
+    made = site.up(directory, size=size, prepare=prepare, first_backup=first_backup, transactions_per_second=rate)
+    if as_json:
+        print_json({"folder": str(made.folder), "settings": str(made.settings_file), "ports": made.ports})
+        return
+    print(f"The sandbox is up in {made.folder} ({time.monotonic() - began:.1f} s).")
+    option = "" if directory is None else f" --dir {made.folder}"
+    print(f'Use it in this shell: eval "$(recover sandbox env{option})"')
+
+
+@app.command()
+def status(directory: Folder = None, as_json: Json = False) -> None:
+    """Show every server: does it run, where does it answer. Ends with 1 when one is down."""
+    from sandbox import site
+    from sandbox.layout import load
+
+    sandbox = load(directory)
+    states, faults = site.status(sandbox), site.active_faults(sandbox)
+    if as_json:
+        print_json({"folder": str(sandbox.folder), "services": [vars(state) for state in states], "faults": faults})
+    else:
+        rows = [(s.name, s.state, str(s.pid or ""), str(s.port or "")) for s in states]
+        table(("server", "state", "pid", "port"), rows, title=str(sandbox.folder))
+        if faults:
+            print(f"Broken on purpose: {', '.join(faults)}")
+    if any(state.state != "up" for state in states):
+        sys.exit(1)
+
+
+@app.command()
+def down(directory: Folder = None) -> None:
+    """Stop everything and remove it. Idempotent."""
+    from sandbox import site
+
+    print("The sandbox is gone." if site.down(directory) else "There is no sandbox.")
+
+
+@app.command()
+def env(directory: Folder = None) -> None:
+    """Print the variables of this sandbox for `eval`."""
+    import shlex
+
+    from sandbox.layout import load
+    from sandbox.settings_file import environment
+
+    for name, value in environment(load(directory)).items():
+        print(f"export {name}={shlex.quote(value)}")

@@ -1,0 +1,106 @@
+"""A TCP proxy in front of each S3 region that can be slow or cut the line.
+
+`python -m sandbox.proxy FOLDER`. What it does is read from `faults/proxy-SIDE` in the folder, at
+every piece of data: `pass`, `delay MILLISECONDS` (before each piece) or `cut` (connections are reset).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+from sandbox.layout import REGIONS, Sandbox, load
+
+_PIECE = 256 * 1024
+_LOOK_SECONDS = 0.1
+_RESET = struct.pack("ii", 1, 0)
+
+
+def main(folder: str) -> None:
+    """Serve all regions until killed."""
+    sandbox = load(Path(folder))
+    threads = [threading.Thread(target=Proxy(sandbox, side).serve) for side in REGIONS]
+    for thread in threads:
+        thread.start()
+
+
+def control_file(sandbox: Sandbox, side: str) -> Path:
+    """Where the proxy of a region reads what to do."""
+    return sandbox.faults_dir / f"proxy-{side}"
+
+
+class Proxy:
+    """Copies bytes between clients and one S3 server."""
+
+    def __init__(self, sandbox: Sandbox, side: str) -> None:
+        self._control = control_file(sandbox, side)
+        self._listen = ("127.0.0.1", sandbox.ports[f"proxy-{side}"])
+        self._server = ("127.0.0.1", sandbox.ports[f"s3-{side}"])
+        self._looked_at = 0.0
+        self._order = "pass"
+
+    def serve(self) -> None:
+        """Accept until killed."""
+        with socket.create_server(self._listen, backlog=128) as listener:
+            while True:
+                client, _ = listener.accept()
+                threading.Thread(target=self._connect, args=(client,), daemon=True).start()
+
+    def _connect(self, client: socket.socket) -> None:
+        if self._read_order() == "cut":
+            reset(client)
+            return
+        try:
+            server = socket.create_connection(self._server, timeout=10)
+        except OSError:
+            reset(client)
+            return
+        server.settimeout(None)
+        for end in (client, server):
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=self._copy, args=(server, client), daemon=True).start()
+        self._copy(client, server)
+
+    def _copy(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(_PIECE):
+                order = self._read_order()
+                if order == "cut":
+                    reset(source)
+                    reset(sink)
+                    return
+                if order.startswith("delay"):
+                    time.sleep(float(order.split()[1]) / 1000)
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            reset(source)
+            reset(sink)
+
+    def _read_order(self) -> str:
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_SECONDS:
+            self._looked_at = now
+            try:
+                self._order = self._control.read_text().strip() or "pass"
+            except FileNotFoundError:
+                self._order = "pass"
+        return self._order
+
+
+def reset(connection: socket.socket) -> None:
+    """End a connection at once, as a cut line does."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,62 @@
+"""Redis of a sandbox, with a password."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from recovery.adapters.process import Host
+from recovery.errors import SettingsInvalid, TargetUnreachable
+from sandbox.layout import Sandbox
+from sandbox.services import describe, start
+
+_CONFIGURATION = """bind 127.0.0.1
+port {port}
+dir {directory}
+requirepass {password}
+daemonize no
+appendonly yes
+save ""
+"""
+
+
+def make_redis(sandbox: Sandbox) -> None:
+    """Start Redis and wait until it answers.
+
+    Raises: SettingsInvalid when it is not installed, TargetUnreachable when it does not answer.
+    """
+    program = shutil.which("redis-server")
+    if not program:
+        raise SettingsInvalid("redis-server is not installed", "apt-get install redis-server")
+    host, directory = Host(sandbox.prefix), sandbox.folder / "redis"
+    host.run(["mkdir", "-p", "-m", "0700", directory], timeout_seconds=10)
+    file = directory / "redis.conf"
+    host.run(["install", "-m", "0600", "/dev/null", file], timeout_seconds=10)
+    file.write_text(
+        _CONFIGURATION.format(port=sandbox.ports["redis"], directory=directory, password=sandbox.secret("redis"))
+    )
+    start(describe(sandbox, "redis", [*sandbox.prefix, program, file]))
+    _wait(sandbox)
+
+
+def _wait(sandbox: Sandbox) -> None:
+    client = redis.Redis(
+        host="127.0.0.1",
+        port=sandbox.ports["redis"],
+        password=sandbox.secret("redis"),
+        socket_timeout=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            client.ping()
+            return
+        except (redis.RedisError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise TargetUnreachable("Redis does not answer", "see services/redis/log in the folder") from error
+            time.sleep(0.05)

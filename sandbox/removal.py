@@ -1,0 +1,76 @@
+"""Take a sandbox away: every process, every mount, every shared memory segment, every file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from recovery.errors import VerificationFailed
+from sandbox import services
+
+_ROUNDS = 5
+_ORDERLY_SECONDS = 10.0
+
+
+def remove_everything(folder: Path) -> None:
+    """End all processes of a folder, then remove it.
+
+    Raises: VerificationFailed when something could not be removed.
+    """
+    _end_processes(folder)
+    for file in folder.rglob("postmaster.pid"):
+        _free_shared_memory(file)
+    for mount in _mounts(folder):
+        subprocess.run(["umount", "--lazy", mount], timeout=30, check=False)
+    _remove_tree(folder)
+    if left := services.all_pids(folder):
+        raise VerificationFailed(f"processes {sorted(left)} of {folder} are still there", "end them by hand")
+
+
+def _end_processes(folder: Path) -> None:
+    # More than one round: a server may have started another process while we looked.
+    for _ in range(_ROUNDS):
+        pids = services.all_pids(folder)
+        if not pids:
+            return
+        # An immediate shutdown gives back shared memory; kill -9 would not.
+        services.end({pid for pid in pids if _is_postmaster(pid)}, signal.SIGQUIT, seconds=_ORDERLY_SECONDS)
+        services.end({pid for pid in pids if services.is_running(pid)}, signal.SIGKILL, seconds=_ORDERLY_SECONDS)
+
+
+def _is_postmaster(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/cwd/postmaster.pid").read_text().split("\n", 1)[0] == str(pid)
+    except OSError:
+        return False
+
+
+def _free_shared_memory(pid_file: Path) -> None:
+    """Give back the segment that a killed postmaster left, if nobody is attached to it."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        key, identifier = pid_file.read_text().splitlines()[6].split()
+        for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[:2] == [key, identifier] and fields[6] == "0":
+                subprocess.run(["ipcrm", "-m", identifier], timeout=10, check=False)
+
+
+def _mounts(folder: Path) -> list[str]:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [point for point in reversed(points) if Path(point).is_relative_to(folder) and point != str(folder)]
+
+
+def _remove_tree(folder: Path) -> None:
+    deadline = time.monotonic() + 10
+    while folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists() and time.monotonic() > deadline:
+            left = [str(path) for path in folder.rglob("*")][:5]
+            raise VerificationFailed(f"{folder} could not be removed: {left}", f"remove it by hand: rm -rf {folder}")
+        if folder.exists():
+            os.sched_yield()
