@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from recovery.facts import CheckReport, DatabaseAddress, RecordedFacts
+from recovery.catalog import Catalog
+from recovery.expectation import Expectation
+from recovery.facts import CheckReport, CheckResult, DatabaseAddress
 
 
 class Evidence(Protocol):
@@ -22,13 +24,23 @@ class Evidence(Protocol):
 
 
 class DataChecks(Protocol):
-    """Runs the validation suites against one database."""
+    """Looks at what a database holds."""
 
     def warm_up(self) -> None:
         """Get ready in the background; returns at once."""
 
-    def run(self, address: DatabaseAddress, recorded: RecordedFacts | None, *, exact: bool) -> CheckReport:
-        """Check a database. `exact`: the recorded row counts must be met to the row."""
+    def run(self, address: DatabaseAddress, suite: tuple[Expectation, ...]) -> CheckReport:
+        """Look at every expectation of a suite."""
 
     def close(self) -> None:
         """Let go of whatever was made ready."""
+
+
+class Inspection(Protocol):
+    """Looks at what a database says of itself, and at its files."""
+
+    def read_catalog(self, address: DatabaseAddress) -> Catalog:
+        """Tables, keys and constraints."""
+
+    def check_files(self, address: DatabaseAddress, catalog: Catalog, *, copy: bool) -> tuple[CheckResult, ...]:
+        """Look for damaged tables and indexes. `copy`: it is a restored copy of ours, not a live server."""

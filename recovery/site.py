@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from recovery.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from recovery.adapters.application import Application
     from recovery.adapters.pgbackrest.store import PgBackRest
     from recovery.adapters.postgres.server import PostgresServer
     from recovery.adapters.process import Host
     from recovery.adapters.secrets import Secrets
     from recovery.adapters.services import Service
     from recovery.facts import DatabaseAddress
-    from recovery.roles import DataChecks, Evidence
+    from recovery.roles import DataChecks, Evidence, Inspection
 
 
 class Site:
@@ -76,7 +77,33 @@ class Site:
     def data_checks(self) -> DataChecks:
         from recovery.adapters.expectations.checker import GreatExpectations
 
-        return GreatExpectations(self.settings, self.host)
+        return GreatExpectations(self.settings)
+
+    @cached_property
+    def inspection(self) -> Inspection:
+        from recovery.adapters.postgres.inspection import PostgresInspection
+
+        return PostgresInspection(self.settings, self.host)
+
+    @cached_property
+    def application(self) -> Application:
+        from recovery.adapters.application import Application
+
+        return Application(self.settings.application)
+
+    def standby_address(self) -> DatabaseAddress:
+        """The standby as the backups see it: this role may pause and resume its replay."""
+        return self._on_standby(self.backup_address())
+
+    def standby_reader_address(self) -> DatabaseAddress:
+        """The standby as the data checks see it."""
+        return self._on_standby(self.reader_address())
+
+    def _on_standby(self, address: DatabaseAddress) -> DatabaseAddress:
+        from dataclasses import replace
+
+        standby = self.settings.standby
+        return replace(address, host=standby.host, port=standby.port) if standby else address
 
     def reader_address(self, database: str | None = None) -> DatabaseAddress:
         """The site's database (or another one on its server) as the data checks see it."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -118,6 +120,7 @@ class _Reader:
 
     stream: IO[bytes]
     on_line: Callable[[str], None] | None = None
+    on_end: Callable[[], None] | None = None
     lines: list[str] = field(default_factory=list)
 
     def start(self) -> threading.Thread:
@@ -132,18 +135,70 @@ class _Reader:
             self.lines.append(line)
             if self.on_line:
                 self.on_line(line.rstrip("\n"))
+        if self.on_end:
+            self.on_end()
 
 
-def _run_to_end(
-    words: list[str],
-    timeout_seconds: float,
-    stdin: str | None,
-    on_line: Callable[[str], None] | None,
-) -> Completed:
+class Companion:
+    """A program of ours that stays beside us and answers: one line in, one line out.
+
+    It ends when its standard input does, so it cannot outlive this process. (A death signal would
+    not do: it comes with the end of the *thread* that started the program.)
+    """
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = tuple(argv)
+        self._answers: queue.Queue[str | None] = queue.Queue()
+        self._process = _start(list(argv), with_stdin=True)
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self._in = self._process.stdin
+        _Reader(self._process.stdout, self._answers.put, lambda: self._answers.put(None)).start()
+        self._err = _Reader(self._process.stderr)
+        self._err_thread = self._err.start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, line: str, *, timeout_seconds: float) -> str:
+        """Send a line and wait for the answer; a companion that does not answer in time is ended.
+
+        Raises: CommandFailed when it ended instead; TargetUnreachable at the deadline.
+        """
+        answer = None
+        with suppress(BrokenPipeError):  # it ended: its exit status tells the story
+            self._in.write(line.encode() + b"\n")
+            self._in.flush()
+        try:
+            answer = self._answers.get(timeout=timeout_seconds)
+        except queue.Empty as error:
+            self.stop()
+            raise TargetUnreachable(
+                f"{redact(' '.join(self._argv[-2:]))} had no answer after {timeout_seconds:.0f} s and was stopped",
+                "look for locks and load on the server that it asks, then run this again",
+            ) from error
+        if answer is None:
+            self._process.wait(_GRACE_SECONDS)
+            self._err_thread.join(timeout=1.0)
+            raise failed(self._argv, Completed(self._process.returncode, "", "".join(self._err.lines)))
+        return answer
+
+    def stop(self) -> None:
+        """End it, and whatever it started."""
+        with suppress(BrokenPipeError):
+            self._in.close()
+        _kill_group(self._process)
+
+
+def _start(words: list[str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             words,
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdin=subprocess.PIPE if with_stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
@@ -154,6 +209,15 @@ def _run_to_end(
             f"{words[0]} is not installed on this machine",
             f"install {words[0]}, or correct the command prefix in recovery.toml",
         ) from error
+
+
+def _run_to_end(
+    words: list[str],
+    timeout_seconds: float,
+    stdin: str | None,
+    on_line: Callable[[str], None] | None,
+) -> Completed:
+    process = _start(words, with_stdin=stdin is not None)
     assert process.stdout and process.stderr
     out, err = _Reader(process.stdout, on_line), _Reader(process.stderr)
     threads = [out.start(), err.start()]

@@ -1,0 +1,65 @@
+"""How the suites say what they expect: one maker per kind of expectation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from recovery.catalog import Catalog, TableName, quoted
+from recovery.expectation import Expectation, ExpectationKind
+
+_EXAMPLES = 10
+
+
+def no_rows(suite: str, name: str, expected: str, query: str, *, table: TableName | None = None) -> Expectation:
+    """Expect that a query finds nothing."""
+    return Expectation(suite, name, expected, ExpectationKind.NO_ROWS, table=table, query=query)
+
+
+def not_checked(suite: str, name: str, why: str) -> Expectation:
+    """Say that nobody looks, and why."""
+    return Expectation(suite, name, why, ExpectationKind.NOT_CHECKED)
+
+
+def rows_where(table: TableName, condition: str, shown: Iterable[str]) -> str:
+    """A query for the rows that meet a condition: how many in all, and some of them."""
+    columns = ", ".join(["count(*) OVER () AS rows_found", *dict.fromkeys(shown)])
+    return f"SELECT {columns} FROM {table.sql} c WHERE {condition} LIMIT {_EXAMPLES}"
+
+
+def orphans(
+    table: TableName, columns: Iterable[str], parent: TableName, parent_columns: Iterable[str], shown: Iterable[str]
+) -> str:
+    """A query for rows that point at a parent that is not there."""
+    own = [f"c.{quoted(column)}" for column in columns]
+    pairs = zip(own, parent_columns, strict=True)
+    same = " AND ".join(f"p.{quoted(theirs)} = {ours}" for ours, theirs in pairs)
+    filled = " AND ".join(f"{ours} IS NOT NULL" for ours in own)
+    condition = f"{filled} AND NOT EXISTS (SELECT 1 FROM {parent.sql} p WHERE {same})"
+    return rows_where(table, condition, [*shown, *own])
+
+
+def identity(catalog: Catalog, name: TableName) -> list[str]:
+    """What tells a person which row it is: its key, else its place in the file."""
+    table = catalog.table(name)
+    return ['c."id"'] if table is not None and table.has("id") else ["c.ctid::text"]
+
+
+def literal(text: str) -> str:
+    """A text as SQL takes it literally."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def moment(value: datetime) -> str:
+    """A moment as SQL takes it, in UTC."""
+    return f"TIMESTAMPTZ '{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
+
+
+def same_thing(one: Expectation) -> tuple[object, ...]:
+    """What an expectation looks at, whatever it is called."""
+    return (one.kind, one.table, one.columns, one.query, one.minimum, one.maximum)
+
+
+def without_repeats(expectations: Iterable[Expectation]) -> tuple[Expectation, ...]:
+    """Each thing is looked at once, under the first name it was given."""
+    return tuple({same_thing(one): one for one in reversed(list(expectations))}.values())[::-1]

@@ -1,0 +1,221 @@
+"""What every restored database must show, made from its own catalog and from what the backup recorded."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from checks.expectation import identity, literal, moment, no_rows, not_checked, orphans, rows_where, without_repeats
+from recovery.catalog import Catalog, Table, TableName, UniqueKey, quoted, table_name
+from recovery.expectation import Expectation, ExpectationKind
+from recovery.facts import RecordedFacts, TableCount
+
+HEARTBEAT = TableName("clickview_recovery", "heartbeat")
+
+_INVALID_INDEXES = """
+SELECT x.indexrelid::regclass::text AS index, x.indrelid::regclass::text AS table_name,
+       x.indisvalid AS valid, x.indisready AS ready, x.indislive AS live
+FROM pg_catalog.pg_index x WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
+"""
+
+_COLLATIONS = """
+SELECT * FROM (
+    SELECT DISTINCT 'collation ' || l.oid::regcollation AS what, l.collversion AS recorded,
+           pg_collation_actual_version(l.oid) AS here
+    FROM pg_catalog.pg_index x CROSS JOIN unnest(x.indcollation::oid[]) used(oid)
+    JOIN pg_catalog.pg_collation l ON l.oid = used.oid
+    WHERE l.collversion IS NOT NULL
+{database}) versions WHERE recorded IS DISTINCT FROM here
+"""
+
+# A database says the version of its own collation since PostgreSQL 15.
+_DATABASE_COLLATION = """
+    UNION ALL SELECT 'database ' || d.datname, d.datcollversion, pg_database_collation_actual_version(d.oid)
+    FROM pg_catalog.pg_database d WHERE d.datname = current_database()
+"""
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """Between which moments the newest data must lie. None: that side is open."""
+
+    not_before: datetime | None
+    not_after: datetime | None
+    skew: timedelta = timedelta(0)
+
+
+def freshness(
+    target: datetime | None, recorded_at: datetime | None, *, now: datetime, oldest: timedelta, copy: bool
+) -> Freshness:
+    """How new the data must be: around the recovery target; of a live site around now.
+
+    A copy without a target in time is at least as new as what its backup recorded.
+    """
+    if target is not None:
+        return Freshness(target - oldest, target)
+    if not copy:
+        return Freshness(now - oldest, now, skew=timedelta(minutes=1))
+    return Freshness(recorded_at - oldest if recorded_at else None, now, skew=timedelta(minutes=1))
+
+
+def restored_data_suite(
+    catalog: Catalog,
+    recorded: RecordedFacts | None,
+    *,
+    exact: bool,
+    tolerance: float,
+    fresh: Freshness,
+) -> tuple[Expectation, ...]:
+    """All that is expected of a restored database, whatever it holds."""
+    return without_repeats(
+        [
+            *_row_counts(recorded, exact=exact, tolerance=tolerance),
+            *_foreign_keys(catalog),
+            *_unique_keys(catalog),
+            *_constraints(catalog),
+            *_indexes(catalog),
+            *_sequences(catalog),
+            *_freshness(catalog, fresh),
+        ]
+    )
+
+
+def _row_counts(recorded: RecordedFacts | None, *, exact: bool, tolerance: float) -> Iterator[Expectation]:
+    if recorded is None:
+        yield not_checked("rows", "row counts as recorded", "no row counts were recorded for this database")
+        return
+    for count in recorded.counts:
+        yield _row_count(count, exact=exact, tolerance=tolerance)
+
+
+def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectation:
+    name = table_name(count.table)
+    least = count.rows if exact else math.ceil(count.rows * (1 - tolerance))
+    if count.rows:
+        least = max(1, least)  # a table that had rows is never empty, whatever the tolerance
+    expected = f"exactly {count.rows:,} rows" if exact else f"at least {least:,} rows ({count.rows:,} recorded)"
+    return Expectation(
+        "rows",
+        f"{name} has its rows",
+        expected,
+        ExpectationKind.ROW_COUNT,
+        table=name,
+        minimum=least,
+        maximum=count.rows if exact else None,
+    )
+
+
+def _foreign_keys(catalog: Catalog) -> Iterator[Expectation]:
+    for key in catalog.foreign_keys:
+        query = orphans(key.table, key.columns, key.parent, key.parent_columns, identity(catalog, key.table))
+        yield no_rows(
+            "foreign keys",
+            f"{key.table}.{'+'.join(key.columns)} points at a row of {key.parent}",
+            f"no row without its {key.parent} ({key.name})",
+            query,
+            table=key.table,
+        )
+
+
+def _unique_keys(catalog: Catalog) -> Iterator[Expectation]:
+    for key in catalog.unique_keys:
+        name, expected = f"{key.table}: {key.name} is unique", f"no two rows share {', '.join(key.terms)}"
+        if key.columns and key.nulls_distinct:
+            yield Expectation("unique keys", name, expected, ExpectationKind.UNIQUE, key.table, columns=key.columns)
+        else:
+            yield no_rows("unique keys", name, expected, _duplicates(key), table=key.table)
+
+
+def _duplicates(key: UniqueKey) -> str:
+    terms = [f"({term})" for term in key.terms]
+    conditions = [f"({key.predicate})"] if key.predicate else []
+    if key.nulls_distinct:
+        conditions += [f"{term} IS NOT NULL" for term in terms]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    listed = ", ".join(f"{term} AS key_{number}" for number, term in enumerate(terms, 1))
+    return (
+        f"SELECT count(*) OVER () AS rows_found, {listed}, count(*) AS times FROM {key.table.sql}{where}"
+        f" GROUP BY {', '.join(terms)} HAVING count(*) > 1 LIMIT 10"
+    )
+
+
+def _constraints(catalog: Catalog) -> Iterator[Expectation]:
+    """One pass over each table for all its conditions; the answer says which was broken."""
+    for table in catalog.tables:
+        broken = _broken_conditions(catalog, table)
+        if not broken:
+            continue
+        names = "CASE " + " ".join(f"WHEN {sql} THEN {literal(name)}" for name, sql in broken) + " END AS constraint"
+        yield no_rows(
+            "constraints",
+            f"{table.name}: not-null and check constraints hold",
+            f"every row meets all {len(broken)}",
+            rows_where(table.name, " OR ".join(sql for _, sql in broken), [names, *identity(catalog, table.name)]),
+            table=table.name,
+        )
+
+
+def _broken_conditions(catalog: Catalog, table: Table) -> list[tuple[str, str]]:
+    # num_nulls, because a planner that trusts the catalog may answer `x IS NULL` without looking.
+    nulls = [
+        (f"{column.name} not null", f"num_nulls(c.{quoted(column.name)}) > 0")
+        for column in table.columns
+        if column.not_null
+    ]
+    checks = [(k.name, f"(({k.condition}) IS FALSE)") for k in catalog.check_constraints if k.table == table.name]
+    return nulls + checks
+
+
+def _indexes(catalog: Catalog) -> Iterator[Expectation]:
+    yield no_rows("indexes", "all indexes are valid and ready", "no invalid index in pg_index", _INVALID_INDEXES)
+    query = _COLLATIONS.format(database=_DATABASE_COLLATION if catalog.server_version >= 150000 else "")
+    expected = "the operating system sorts as it did when the indexes were built"
+    yield no_rows("indexes", "collation versions are those recorded", expected, query)
+
+
+def _sequences(catalog: Catalog) -> Iterator[Expectation]:
+    for sequence in catalog.sequences:
+        column = quoted(sequence.column)
+        yield no_rows(
+            "sequences",
+            f"{sequence.name} is ahead of {sequence.table}.{sequence.column}",
+            "the next value is free",
+            f"SELECT m.newest, s.last_value, s.is_called FROM {sequence.name.sql} s,"
+            f" (SELECT max({column}) AS newest FROM {sequence.table.sql}) m"
+            " WHERE m.newest > s.last_value OR (m.newest = s.last_value AND NOT s.is_called)",
+            table=sequence.table,
+        )
+
+
+def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:
+    dated = [table.name for table in catalog.tables if _has_moment(table, "created_at")]
+    sources = [f"SELECT {literal(str(name))} AS place, max(created_at) AS newest FROM {name.sql}" for name in dated]
+    beats = catalog.has(HEARTBEAT, "at")
+    if beats:
+        sources.append(f"SELECT 'heartbeat', max(at) FROM {HEARTBEAT.sql}")
+    if fresh.not_after is not None and sources:
+        limit = fresh.not_after + fresh.skew
+        yield no_rows(
+            "freshness",
+            "nothing is newer than the recovery target",
+            f"no row from after {limit:%Y-%m-%d %H:%M:%S.%f} UTC",
+            f"SELECT place, newest FROM ({' UNION ALL '.join(sources)}) n WHERE newest > {moment(limit)}",
+        )
+    if fresh.not_before is None or not beats:
+        why = "no moment to compare with" if beats else "no heartbeat table (run: recover site prepare --apply)"
+        yield not_checked("freshness", "the data reaches up to the recovery target", why)
+        return
+    yield no_rows(
+        "freshness",
+        "the data reaches up to the recovery target",
+        f"a heartbeat from after {fresh.not_before:%Y-%m-%d %H:%M:%S} UTC",
+        f"SELECT * FROM (SELECT max(at) AS newest_heartbeat FROM {HEARTBEAT.sql}) n"
+        f" WHERE newest_heartbeat IS NULL OR newest_heartbeat < {moment(fresh.not_before)}",
+        table=HEARTBEAT,
+    )
+
+
+def _has_moment(table: Table, column: str) -> bool:
+    return any(c.name == column and c.type_name.startswith("timestamp") for c in table.columns)

@@ -1,0 +1,128 @@
+"""Look for damage in tables and indexes with PostgreSQL's own amcheck."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import psycopg
+
+from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.process import Host
+from recovery.errors import CommandFailed
+from recovery.facts import CheckResult, CheckStatus, DatabaseAddress
+
+_SUITE = "physical"
+_NAME = "no table and no index is damaged"
+_EXPECTED = "amcheck finds nothing"
+_EXAMPLES = 10
+_DAMAGED = 2  # pg_amcheck's exit status when it did its work and found something
+
+# heap table "db.schema.table", block 3, offset 1: … · btree index "db.schema.index": …
+_HEADING = re.compile(r'^(?:heap table|btree index) "[^"]*?\.(?P<relation>[^"]+)"(?P<place>[^:]*):\s*$', re.MULTILINE)
+
+
+def check_copy(host: Host, program: Path, address: DatabaseAddress, *, jobs: int, seconds: float) -> list[CheckResult]:
+    """Look at every table, every index and what they say of each other; needs a superuser.
+
+    The extension is installed when it is missing, and taken away again: the copy stays what it was.
+    """
+    with connect(address) as connection:
+        missing = not _installed(connection)
+        if missing and one_row(connection, "SELECT pg_is_in_recovery()")[0]:
+            return [
+                not_looked("the copy is read-only and has no amcheck extension (run: recover site prepare --apply)")
+            ]
+        if missing:
+            connection.execute("CREATE EXTENSION amcheck SCHEMA pg_catalog")
+        try:
+            return _run(host, program, address, jobs, seconds)
+        finally:
+            if missing:
+                connection.execute("DROP EXTENSION amcheck")
+
+
+def check_live(address: DatabaseAddress, *, seconds: float) -> list[CheckResult]:
+    """Look at every index of a live server, as far as its reader may; nothing is written."""
+    with connect(address, read_only=True, statement_seconds=seconds) as connection:
+        if not _installed(connection):
+            return [not_looked("the server has no amcheck extension (run: recover site prepare --apply)")]
+        allowed = one_row(
+            connection,
+            "SELECT has_function_privilege(p.oid, 'EXECUTE') FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid"
+            " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'amcheck'"
+            " WHERE p.proname = 'bt_index_check' AND p.pronargs = 1",
+        )[0]
+        if not allowed:
+            return [not_looked(f"role {address.user} may not run bt_index_check (run: recover site prepare --apply)")]
+        return _check_indexes(connection)
+
+
+def not_looked(why: str) -> CheckResult:
+    """The result when nobody looked, with the reason."""
+    return CheckResult(_NAME, _SUITE, CheckStatus.NOT_CHECKED, "", why)
+
+
+def _installed(connection: Connection) -> bool:
+    return bool(one_row(connection, "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'")[0])
+
+
+def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds: float) -> list[CheckResult]:
+    argv = [
+        *(str(program), "--host", address.host, "--port", str(address.port), "--username", address.user),
+        *("--database", address.name, "--jobs", str(jobs), "--heapallindexed"),
+        "--no-password",
+    ]
+    if address.password is not None:
+        # By standard input: arguments and environment of a process can be read by others.
+        argv = ["sh", "-c", 'read -r PGPASSWORD; export PGPASSWORD; exec "$@"', "sh", *argv]
+    stdin = None if address.password is None else address.password + "\n"
+    done = host.run(argv, timeout_seconds=seconds, stdin=stdin, check=False)
+    damaged = damaged_relations(done.stdout)
+    if done.status == 0 and not damaged:
+        return [CheckResult(_NAME, _SUITE, CheckStatus.PASSED, _EXPECTED, "no damage found")]
+    if done.status != _DAMAGED or not damaged:
+        raise CommandFailed(
+            f"pg_amcheck ended with status {done.status}",
+            "read its last lines above; the copy's server must run and its superuser must be let in",
+            tuple(argv),
+            done.status,
+            done.last_lines,
+        )
+    return [_damage(relation, said) for relation, said in damaged.items()]
+
+
+def damaged_relations(output: str) -> dict[str, list[str]]:
+    """What pg_amcheck said, by relation."""
+    damaged: dict[str, list[str]] = {}
+    headings = list(_HEADING.finditer(output))
+    for heading, following in zip(headings, [*headings[1:], None], strict=True):
+        said = output[heading.end() : following.start() if following else len(output)]
+        text = " ".join(said.split())
+        place = heading["place"].strip(", ")
+        damaged.setdefault(heading["relation"], []).append(f"{place}: {text}" if place else text)
+    return damaged
+
+
+def _damage(relation: str, said: list[str]) -> CheckResult:
+    found = f"{len(said)} sign{'' if len(said) == 1 else 's'} of damage"
+    return CheckResult(
+        f"{relation} is not damaged", _SUITE, CheckStatus.FAILED, _EXPECTED, found, tuple(said[:_EXAMPLES])
+    )
+
+
+def _check_indexes(connection: Connection) -> list[CheckResult]:
+    indexes = connection.execute(
+        "SELECT x.indexrelid::regclass::text FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid"
+        " JOIN pg_am a ON a.oid = c.relam JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE a.amname = 'btree' AND c.relkind = 'i' AND c.relpersistence = 'p' AND x.indisvalid AND x.indisready"
+        " AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema') ORDER BY 1"
+    ).fetchall()
+    damage = []
+    for (index,) in indexes:
+        try:
+            connection.execute("SELECT bt_index_check(%s::regclass)", (index,))
+        except (psycopg.errors.IndexCorrupted, psycopg.errors.DataCorrupted) as error:
+            damage.append(_damage(index, [" ".join(str(error).split())]))
+    looked = f"no damage in {len(indexes)} indexes (live server: tables are not read)"
+    return damage or [CheckResult("no index is damaged", _SUITE, CheckStatus.PASSED, _EXPECTED, looked)]

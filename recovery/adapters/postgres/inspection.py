@@ -1,0 +1,31 @@
+"""What a PostgreSQL database says of itself, and whether its files are whole."""
+
+from __future__ import annotations
+
+from recovery.adapters.postgres.amcheck import check_copy, check_live
+from recovery.adapters.postgres.catalog import read_catalog
+from recovery.adapters.process import Host
+from recovery.catalog import Catalog
+from recovery.facts import CheckResult, DatabaseAddress
+from recovery.settings import Settings
+
+
+class PostgresInspection:
+    """Reads catalogs and looks for damage; never changes a live server."""
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        self._settings = settings
+        self._host = host
+
+    def read_catalog(self, address: DatabaseAddress) -> Catalog:
+        """Tables, keys and constraints. Raises: TargetUnreachable, SettingsInvalid."""
+        return read_catalog(address)
+
+    def check_files(self, address: DatabaseAddress, catalog: Catalog, *, copy: bool) -> tuple[CheckResult, ...]:
+        """Look for damaged tables and indexes: all of a copy of ours, the indexes of a live server."""
+        seconds = self._settings.checks.timeout_seconds
+        if not (copy and catalog.superuser):
+            return tuple(check_live(address, seconds=seconds))
+        program = self._settings.database.bin_dir / "pg_amcheck"
+        jobs = self._settings.checks.parallel
+        return tuple(check_copy(self._host, program, address, jobs=jobs, seconds=seconds))

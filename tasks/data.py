@@ -1,0 +1,137 @@
+"""Is the data whole? The steps that look at a database and say what they saw."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+
+from checks.clickview import clickview_suite
+from checks.expectation import without_repeats
+from checks.restored_data import freshness, restored_data_suite
+from recovery.adapters.expectations.report import render_html
+from recovery.catalog import Catalog
+from recovery.expectation import Expectation
+from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddress, RecordedFacts
+from recovery.journal import current_journal, plain
+from recovery.site import site
+from tasks.step import action, note, probe, run_together, verify
+
+_REPORT = "checks.html"
+_RAW = "checks.json"
+
+
+@action
+def start_checker() -> None:
+    """Start the process that will check the data: it takes seconds to get ready.
+
+    Idempotent: one that runs is left running.
+    """
+    site().data_checks.warm_up()
+
+
+@probe
+def read_catalog(address: DatabaseAddress) -> Catalog:
+    """Read which tables, keys and constraints the database has."""
+    return site().inspection.read_catalog(address)
+
+
+@verify
+def check_data(
+    address: DatabaseAddress,
+    recorded: RecordedFacts | None,
+    *,
+    exact: bool,
+    target: datetime | None,
+    copy: bool = True,
+) -> CheckReport:
+    """Check tables, rows, keys, indexes and ClickView's own rules, and leave a report beside the journal.
+
+    `exact`: recorded row counts are met to the row. `target`: the moment that the data must show.
+    `copy`: a restored copy of ours; a live server is only read. Failures are in the report, not raised.
+    Raises: TargetUnreachable, SettingsInvalid.
+    """
+    catalog = site().inspection.read_catalog(address)
+    suite = _suite(catalog, recorded, exact=exact, target=target, copy=copy)
+    looked, physical = run_together(
+        lambda: site().data_checks.run(address, suite),
+        lambda: site().inspection.check_files(address, catalog, copy=copy),
+    )
+    about = _about(address, catalog, recorded, target)
+    report: CheckReport = replace(looked, results=(*physical, *looked.results), about=about)
+    leave_report(report)
+    return report
+
+
+@action
+def stop_checker() -> None:
+    """End the process that checks the data. Idempotent: it may have ended already."""
+    site().data_checks.close()
+
+
+def leave_report(report: CheckReport) -> None:
+    """Keep the report beside the journal: one page for people, the same as JSON."""
+    note(summary(report))
+    if journal := current_journal():
+        journal.leave(_REPORT, render_html(report))
+        journal.leave(_RAW, json.dumps({"passed": report.passed, **asdict(report)}, default=plain, indent=1))
+
+
+def summary(report: CheckReport) -> str:
+    """The outcome in one line."""
+    counts = Counter(result.status for result in report.results)
+    parts = [f"{counts[CheckStatus.PASSED]} passed", f"{counts[CheckStatus.FAILED]} failed"]
+    if counts[CheckStatus.NOT_CHECKED]:
+        parts.append(f"{counts[CheckStatus.NOT_CHECKED]} not checked")
+    return f"data checks of {report.database}: {', '.join(parts)} in {report.seconds:.1f} s"
+
+
+def report_markdown(report: CheckReport) -> str:
+    """The report as an artifact of the UI."""
+    lines = [f"## {'Passed' if report.passed else 'FAILED'}: {summary(report)}", ""]
+    lines += [f"- **{label}:** {text}" for label, text in report.about]
+    for title, results in (("Failed", report.failures), ("Not checked", report.not_checked)):
+        if results:
+            lines += ["", f"### {title}", "", "| check | expected | found |", "|---|---|---|", *map(_row, results)]
+    suites = Counter(result.suite for result in report.results if result.passed)
+    lines += ["", "### Passed", "", "| suite | checks |", "|---|---|"]
+    lines += [f"| {suite} | {number} |" for suite, number in suites.items()]
+    return "\n".join(lines)
+
+
+def _row(result: CheckResult) -> str:
+    found = "; ".join([result.found, *result.examples[:3]])
+    return "| " + " | ".join(_cell(text) for text in (result.name, result.expected, found)) + " |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _suite(
+    catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool, target: datetime | None, copy: bool
+) -> tuple[Expectation, ...]:
+    settings = site().settings
+    fresh = freshness(
+        target,
+        recorded.at if recorded else None,
+        now=datetime.now(UTC),
+        oldest=settings.objectives.rpo,
+        copy=copy,
+    )
+    tolerance = settings.checks.row_count_tolerance
+    generated = restored_data_suite(catalog, recorded, exact=exact, tolerance=tolerance, fresh=fresh)
+    return without_repeats([*clickview_suite(catalog), *generated])
+
+
+def _about(
+    address: DatabaseAddress, catalog: Catalog, recorded: RecordedFacts | None, target: datetime | None
+) -> tuple[tuple[str, str], ...]:
+    version = f"PostgreSQL {catalog.server_version // 10000}.{catalog.server_version % 10000}"
+    about = [("Database", f"{address.name} on {address.host}:{address.port} ({version})"), ("Role", address.user)]
+    if target is not None:
+        about.append(("Recovery target", f"{target.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"))
+    if recorded is not None:
+        about.append(("Compared with facts of", f"{recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"))
+    return tuple(about)
