@@ -69,7 +69,7 @@ class Backend:
             row = connection.execute(_LOG_IN, [token, body.get("email")]).fetchone()
         if not row:
             return 401, {"error": "unknown user"}
-        self._redis().setex(f"session:{token}", 3600, row[0])
+        self._redis().set(f"session:{token}", row[0], ex=3600)
         return 201, {"token": token}
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
@@ -110,7 +110,7 @@ class Backend:
         probe = secrets.token_hex(8)
         try:
             with self._redis() as cache:
-                cache.setex(f"health:{probe}", 10, probe)
+                cache.set(f"health:{probe}", probe, ex=10)
                 return "up" if cache.getdel(f"health:{probe}") == probe.encode() else "down: wrong answer"
         except (redis.RedisError, OSError) as error:
             return f"down: {type(error).__name__}"

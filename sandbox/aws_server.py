@@ -51,9 +51,7 @@ def serve(sandbox: Sandbox, name: str) -> None:
         request_queue_size=128,
         max=_THREADS * 4,
     )
-    server.ssl_adapter = BuiltinSSLAdapter(
-        str(sandbox.tls_dir / "server.pem"), str(sandbox.tls_dir / "server.key")
-    )
+    server.ssl_adapter = BuiltinSSLAdapter(str(sandbox.tls_dir / "server.pem"), str(sandbox.tls_dir / "server.key"))
     server.safe_start()
 
 

@@ -37,6 +37,4 @@ def database_address(sandbox: Sandbox) -> DatabaseAddress:
     """The application's database."""
     values = read_connections(sandbox)
     password = Path(values["DB_PASSWORD_FILE"]).read_text().strip()
-    return DatabaseAddress(
-        values["DB_HOST"], int(values["DB_PORT"]), values["DB_NAME"], values["DB_USER"], password
-    )
+    return DatabaseAddress(values["DB_HOST"], int(values["DB_PORT"]), values["DB_NAME"], values["DB_USER"], password)

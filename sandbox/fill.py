@@ -160,7 +160,7 @@ def make_schema(address: DatabaseAddress) -> None:
 
 def fill(admin: DatabaseAddress, size_bytes: int) -> None:
     """Fill empty tables to about this size, two tables at a time."""
-    rows = {table: max(3, int(per_mb * size_bytes / 1e6)) for table, per_mb in _ROWS_PER_MB.items()}
+    rows = {table: max(3, int(1.38 * per_mb * size_bytes / 1e6)) for table, per_mb in _ROWS_PER_MB.items()}
     rows["widget_data_sources"] = rows["widgets"]
     rows["documents"] = min(4000, rows["cached_data"])
     halves = ["cached_data"], [table for table in _STATEMENTS if table != "cached_data"]

@@ -100,7 +100,9 @@ class Sandbox:
         """One generated password or key."""
         return (self.secrets_dir / name).read_text().strip()
 
-    def address(self, *, server: str = "primary", user: str = "clickview", database: str = "clickview") -> DatabaseAddress:
+    def address(
+        self, *, server: str = "primary", user: str = "clickview", database: str = "clickview"
+    ) -> DatabaseAddress:
         """How a role reaches a database of this sandbox over TCP."""
         return DatabaseAddress("127.0.0.1", self.ports[server], database, user, self.secret(user))
 
@@ -134,7 +136,9 @@ def load(folder: Path | None = None) -> Sandbox:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise SettingsInvalid(f"there is no sandbox in {folder}", "start one: recover sandbox up") from error
     except (OSError, ValueError) as error:
-        raise SettingsInvalid(f"{folder}/sandbox.json cannot be read", "remove the rest: recover sandbox down") from error
+        raise SettingsInvalid(
+            f"{folder}/sandbox.json cannot be read", "remove the rest: recover sandbox down"
+        ) from error
     return Sandbox(
         folder=folder,
         ports=values["ports"],

@@ -8,6 +8,7 @@ One connection only: commit times then rise in the order of the notes.
 from __future__ import annotations
 
 import json
+import logging
 import random
 import signal
 import sys
@@ -23,6 +24,8 @@ import psycopg
 
 from sandbox.connections import database_address
 from sandbox.layout import Sandbox, load
+
+log = logging.getLogger(__name__)
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Rows = dict[str, list[str]]
@@ -68,7 +71,7 @@ class Writer:
                 with self._connect() as connection:
                     self._write_steadily(connection)
             except (psycopg.Error, OSError) as error:
-                print(f"{datetime.now(UTC).isoformat()} {' '.join(str(error).split())[:300]}", flush=True)
+                log.warning("%s", " ".join(str(error).split())[:300])
                 time.sleep(_PAUSE_SECONDS)
 
     def _write_steadily(self, connection: Connection) -> None:
@@ -139,6 +142,7 @@ def _numbers() -> Iterator[str]:
 
 def main(folder: str) -> None:
     """Write until SIGTERM."""
+    logging.basicConfig(format="%(asctime)s %(message)s")
     sandbox = load(Path(folder))
     with sandbox.notes_file.open("a") as notes:
         writer = Writer(sandbox, notes)

@@ -14,7 +14,8 @@ from recovery.cli.output import Json, print_json, table
 app = typer.Typer(help="A throwaway ClickView site of real servers.", no_args_is_help=True)
 
 Folder = Annotated[
-    Path | None, typer.Option("--dir", help="its folder; unset: ~/.clickview-sandbox (root: /var/lib/clickview-sandbox)")
+    Path | None,
+    typer.Option("--dir", help="its folder; unset: ~/.clickview-sandbox (root: /var/lib/clickview-sandbox)"),
 ]
 
 
@@ -77,3 +78,49 @@ def env(directory: Folder = None) -> None:
 
     for name, value in environment(load(directory)).items():
         print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command("break")
+def break_(
+    fault: Annotated[str, typer.Argument(help="kill-primary, drop-table, …; none: list them")] = "",
+    directory: Folder = None,
+    undo: Annotated[bool, typer.Option("--undo", help="mend it instead")] = False,
+    of: Annotated[str | None, typer.Option("--table", help="table or index")] = None,
+    rows: Annotated[int, typer.Option(min=1, help="delete-rows: how many")] = 500,
+    server: Annotated[str, typer.Option(help="corrupt-*: primary, standby or both")] = "both",
+    repo: Annotated[int | None, typer.Option(min=1, max=2, help="repository 1 or 2")] = None,
+    segment: Annotated[str | None, typer.Option(help="lose-wal-segment: its name")] = None,
+    delay: Annotated[int, typer.Option(min=1, help="s3-slow: milliseconds")] = 200,
+    cut: Annotated[bool, typer.Option("--cut", help="s3-down: reset connections instead of freezing")] = False,
+    free: Annotated[str, typer.Option(help="disk-full: what is left")] = "1MB",
+    as_json: Json = False,
+) -> None:
+    """Break the site on purpose, and say what was done."""
+    from sandbox import faults
+    from sandbox.fill import parse_size
+    from sandbox.layout import load
+
+    if not fault:
+        table(("fault", "what it does"), [(name, known.summary) for name, known in faults.FAULTS.items()])
+        return
+    sandbox = load(directory)
+    if undo:
+        print(faults.undo(sandbox, fault))
+        return
+    if server not in ("primary", "standby", "both"):
+        raise typer.BadParameter("primary, standby or both", param_hint="--server")
+    options = faults.Options(
+        table=of,
+        rows=rows,
+        server=server,
+        repo=repo,
+        segment=segment,
+        delay_ms=delay,
+        cut=cut,
+        free_bytes=parse_size(free),
+    )
+    done = faults.break_it(sandbox, fault, options)
+    if as_json:
+        print_json({"fault": fault, "said": done.said, **done.details})
+    else:
+        print(done.said)
