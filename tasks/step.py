@@ -11,6 +11,7 @@ import contextvars
 import functools
 import inspect
 import logging
+import os
 import random
 import sys
 import time
@@ -136,6 +137,16 @@ def in_flow_run() -> bool:
     return FlowRunContext.get() is not None
 
 
+def _flow_run_id() -> str | None:
+    """The id of the Prefect flow run that we are in: `recover serve` shows runs without one afterwards."""
+    if not in_flow_run():
+        return None
+    from prefect.context import FlowRunContext
+
+    context = FlowRunContext.get()
+    return str(context.flow_run.id) if context and context.flow_run else None
+
+
 def transient(error: BaseException) -> bool:
     """Whether asking again may help."""
     return isinstance(error, RecoveryError) and error.transient
@@ -214,7 +225,13 @@ def _run_and_keep(function: Callable[..., R], args: Any, kwargs: Any) -> R:
     journal = current_journal()
     assert journal is not None
     begin = datetime.now(UTC)
-    journal.write("run begin", runbook=function.__name__, parameters={k: str(v) for k, v in kwargs.items()})
+    journal.write(
+        "run begin",
+        runbook=function.__name__,
+        parameters={k: str(v) for k, v in kwargs.items()},
+        pid=os.getpid(),
+        flow_run_id=_flow_run_id(),
+    )
     try:
         result = function(*args, **kwargs)
     except BaseException as error:

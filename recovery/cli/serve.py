@@ -20,7 +20,10 @@ _READY_SECONDS = 120.0
 _STOP_SECONDS = 90.0
 _NO_ANSWER = 12  # the exit status of TargetUnreachable
 
+app = typer.Typer()
 
+
+@app.command()
 def serve(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when it is ready; it goes on.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Stop the one that runs.")] = False,
