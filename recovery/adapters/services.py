@@ -42,13 +42,14 @@ class Docker:
 class PostgresProcess:
     """A server started with pg_ctl: process:DATA_DIRECTORY."""
 
-    def __init__(self, host: Host, bin_dir: Path, data_dir: Path) -> None:
+    def __init__(self, host: Host, bin_dir: Path, data_dir: Path, log_file: Path | None = None) -> None:
         self._host, self._bin_dir, self._data_dir = host, bin_dir, data_dir
+        self._log_file = log_file or data_dir / "restart.log"
 
     def restart(self) -> None:
-        argv = [self._bin_dir / "pg_ctl", "restart", "-w", "-m", "fast", "-D", self._data_dir]
+        argv: list[str | Path] = [self._bin_dir / "pg_ctl", "restart", "-w", "-m", "fast", "-D", self._data_dir]
         # Its log goes on where it was; pg_ctl would hold our pipes open without a file of its own.
-        self._host.run([*argv, "-l", self._data_dir / "restart.log"], timeout_seconds=_SECONDS, outlives=True)
+        self._host.run([*argv, "-l", self._log_file], timeout_seconds=_SECONDS, outlives=True)
 
 
 def locate_service(locator: str, host: Host, database: DatabaseSettings) -> Service:
@@ -63,7 +64,7 @@ def locate_service(locator: str, host: Host, database: DatabaseSettings) -> Serv
         case "docker" if name:
             return Docker(host, name)
         case "process" if name:
-            return PostgresProcess(host, database.bin_dir, Path(name))
+            return PostgresProcess(host, database.bin_dir, Path(name), database.log_file)
     raise SettingsInvalid(
         f"services.database: {locator!r} is not a service that can be restarted here",
         "write systemd:UNIT, docker:CONTAINER or process:DATA_DIRECTORY",
