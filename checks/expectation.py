@@ -50,14 +50,20 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def in_utc(value: datetime) -> str:
+    """A moment to the microsecond, in UTC."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}"
+
+
 def moment(value: datetime) -> str:
-    """A moment as SQL takes it, in UTC."""
-    return f"TIMESTAMPTZ '{value.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00'"
+    """A moment as SQL takes it."""
+    return f"TIMESTAMPTZ '{in_utc(value)}+00'"
 
 
 def same_thing(one: Expectation) -> tuple[object, ...]:
     """What an expectation looks at, whatever it is called."""
-    return (one.kind, one.table, one.columns, one.query, one.minimum, one.maximum)
+    looked_at = (one.kind, one.table, one.columns, one.query, one.minimum, one.maximum)
+    return (*looked_at, one.name) if one.kind is ExpectationKind.NOT_CHECKED else looked_at
 
 
 def without_repeats(expectations: Iterable[Expectation]) -> tuple[Expectation, ...]:

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from checks.expectation import identity, literal, moment, no_rows, not_checked, orphans, rows_where, without_repeats
+from checks.expectation import (
+    identity,
+    in_utc,
+    literal,
+    moment,
+    no_rows,
+    not_checked,
+    orphans,
+    rows_where,
+    without_repeats,
+)
 from recovery.catalog import Catalog, Table, TableName, UniqueKey, quoted, table_name
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import RecordedFacts, TableCount
@@ -200,7 +210,7 @@ def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:
         yield no_rows(
             "freshness",
             "nothing is newer than the recovery target",
-            f"no row from after {limit:%Y-%m-%d %H:%M:%S.%f} UTC",
+            f"no row from after {in_utc(limit)} UTC",
             f"SELECT place, newest FROM ({' UNION ALL '.join(sources)}) n WHERE newest > {moment(limit)}",
         )
     if fresh.not_before is None or not beats:
@@ -210,7 +220,7 @@ def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:
     yield no_rows(
         "freshness",
         "the data reaches up to the recovery target",
-        f"a heartbeat from after {fresh.not_before:%Y-%m-%d %H:%M:%S} UTC",
+        f"a heartbeat from after {in_utc(fresh.not_before)} UTC",
         f"SELECT * FROM (SELECT max(at) AS newest_heartbeat FROM {HEARTBEAT.sql}) n"
         f" WHERE newest_heartbeat IS NULL OR newest_heartbeat < {moment(fresh.not_before)}",
         table=HEARTBEAT,

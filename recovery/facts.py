@@ -275,3 +275,27 @@ class Change:
     what: str
     why: str
     needs_restart: bool = False
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something must not be done, and what can be done instead."""
+
+    problem: str
+    next_step: str
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """What a restore will do, decided before anything is written."""
+
+    backup: BackupSet
+    target: RecoveryTarget
+    timeline: int
+    first_segment: str
+    last_segment: str
+    segments: int
+    needed_bytes: int
+    expected_seconds: float
+    archive_ends_at: datetime | None
+    rejected: tuple[str, ...] = ()

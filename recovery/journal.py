@@ -15,7 +15,6 @@ from typing import Any
 
 from recovery.redaction import redact
 
-
 # Who hears every entry of every journal of this process: the terminal of a `recover` command.
 DEFAULT_LISTENERS: list[Callable[[dict[str, Any]], None]] = []
 

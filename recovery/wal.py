@@ -78,9 +78,10 @@ class History:
 
     timeline: int
     switches: tuple[Switch, ...]
+    archived_at: datetime | None = None
 
     @classmethod
-    def parse(cls, timeline: int, text: str) -> History:
+    def parse(cls, timeline: int, text: str, archived_at: datetime | None = None) -> History:
         """Read a .history file."""
         switches = []
         for line in text.splitlines():
@@ -88,7 +89,7 @@ class History:
             if len(words) >= 2 and words[0].strip().isdigit():
                 reason = words[2] if len(words) > 2 else ""
                 switches.append(Switch(int(words[0]), parse_lsn(words[1].strip()), reason.strip()))
-        return cls(timeline, tuple(switches))
+        return cls(timeline, tuple(switches), archived_at)
 
     def end_of(self, timeline: int) -> int | None:
         """Where an ancestor was left; None for this timeline itself.
@@ -109,6 +110,16 @@ class History:
         except KeyError:
             return False
         return end is None or lsn <= end
+
+    def timeline_read_at(self, number: int, segment_bytes: int) -> int:
+        """The timeline whose file of this segment number a recovery along this way reads.
+
+        At a switch both timelines have the segment; PostgreSQL reads the newer one.
+        """
+        for older, switch in zip(reversed(self.timelines[:-1]), reversed(self.switches), strict=True):
+            if number >= switch.lsn // segment_bytes:
+                return self.timelines[self.timelines.index(older) + 1]
+        return self.timelines[0]
 
     @property
     def timelines(self) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ _SECONDS = 30.0
 
 def read_text(host: Host, path: Path, *, last_bytes: int | None = None) -> str:
     """The text of a file, or its last part; empty when there is no such file."""
-    argv = ["cat", path] if last_bytes is None else ["tail", "-c", str(last_bytes), path]
+    argv: list[str | Path] = ["cat", path] if last_bytes is None else ["tail", "-c", str(last_bytes), path]
     return host.run(argv, timeout_seconds=_SECONDS, check=False).stdout
 
 

@@ -9,9 +9,8 @@ import os
 import sys
 from typing import Annotated, Any
 
-import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from recovery.errors import RecoveryError
 
@@ -28,21 +27,21 @@ _GROUPS = {
 class _Groups(TyperGroup):
     """Imports a group only when it is called, so that help comes at once."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(_GROUPS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _GROUPS:
             return None
-        if ctx.resilient_parsing or not _called(cmd_name):
-            return click.Command(cmd_name, short_help=_GROUPS[cmd_name][1])
+        if not _called(cmd_name):
+            return TyperCommand(cmd_name, short_help=_GROUPS[cmd_name][1])
         made = typer.main.get_command(importlib.import_module(_GROUPS[cmd_name][0]).app)
         made.name = cmd_name
         return made
 
 
 def _called(name: str) -> bool:
-    return name in sys.argv[1:]
+    return name in sys.argv[1:] or name in os.environ.get("COMP_WORDS", "").split()
 
 
 app = typer.Typer(

@@ -19,6 +19,7 @@ from great_expectations.exceptions import GreatExpectationsError
 from sqlalchemy.exc import SQLAlchemyError
 
 from recovery.adapters.expectations.messages import Request
+from recovery.adapters.expectations.template import as_template
 from recovery.adapters.expectations.verdict import failed, not_looked, verdict
 from recovery.catalog import TableName, quoted
 from recovery.expectation import Expectation, ExpectationKind
@@ -37,9 +38,6 @@ _OPTIONS = {
     "timezone": "UTC",
     "work_mem": "64MB",
 }
-
-# What SQLAlchemy would take for a parameter of a text.
-_PARAMETER = re.compile(r"(?<![:\w\\]):(?=\w)")
 
 _LIBRARY_ERRORS = (TestConnectionError, GreatExpectationsError, SQLAlchemyError)
 
@@ -143,9 +141,4 @@ def _object(number: int, expectation: Expectation) -> Any:
                 column_list=list(expectation.columns), ignore_row_if="any_value_is_missing", meta=meta
             )
         case _:
-            return NothingFound(unexpected_rows_query=_as_template(expectation.query), meta=meta)
-
-
-def _as_template(query: str) -> str:
-    """A query that passes the library's str.format and SQLAlchemy's text() unchanged."""
-    return _PARAMETER.sub(r"\\:", query).replace("{", "{{").replace("}", "}}")
+            return NothingFound(unexpected_rows_query=as_template(expectation.query), meta=meta)

@@ -71,7 +71,7 @@ class ArchiveListing:
     """What a repository's archive holds, from one listing."""
 
     segments: tuple[ArchivedSegment, ...]
-    history_files: dict[int, str]
+    history_files: dict[int, tuple[str, datetime]]
 
 
 def read_archive(text: str, segment_bytes: int) -> ArchiveListing:
@@ -80,11 +80,11 @@ def read_archive(text: str, segment_bytes: int) -> ArchiveListing:
     for path, entry in _json(text).items():
         if entry.get("type") != "file":
             continue
+        arrived = datetime.fromtimestamp(entry.get("time", 0), UTC)
         if found := _SEGMENT_FILE.search(f"/{path}"):
-            arrived = datetime.fromtimestamp(entry.get("time", 0), UTC)
             segments.append(ArchivedSegment(Segment.parse(found[1], segment_bytes), arrived, entry.get("size", 0)))
         elif found := _HISTORY_FILE.search(f"/{path}"):
-            histories[int(found[1], 16)] = path
+            histories[int(found[1], 16)] = (path, arrived)
     return ArchiveListing(tuple(sorted(segments, key=lambda one: one.segment)), histories)
 
 

@@ -52,8 +52,8 @@ class PgBackRest:
                 segment_bytes,
             )
             histories = tuple(
-                History.parse(timeline, self._repo_file(repo, path))
-                for timeline, path in sorted(listing.history_files.items())
+                History.parse(timeline, self._repo_file(repo, path), arrived)
+                for timeline, (path, arrived) in sorted(listing.history_files.items())
             )
         except RecoveryError as error:
             return RepoFacts(repo, known.bucket, known.region, problem=error.problem, segment_bytes=segment_bytes)
@@ -154,12 +154,14 @@ class PgBackRest:
         options = [f"--annotation={key}={value}" for key, value in annotations.items()]
         self._run("annotate", f"--set={label}", f"--repo={repo}", *options, seconds=120)
 
-    def expire(self, repo: int, label: str | None) -> None:
-        """Drop one set with all that depends on it, or (no label) what the retention no longer keeps.
+    def expire(self, repo: int, *, label: str | None = None, kept_fulls: int | None = None) -> None:
+        """Drop one set with all that depends on it, or all but the newest full sets and what stands on them.
 
         Point of no return: the files are deleted.
         """
         options = [f"--set={label}"] if label else []
+        if kept_fulls is not None:
+            options.append(f"--repo{repo}-retention-full={kept_fulls}")
         self._run("expire", f"--repo={repo}", *options, seconds=self._settings.backup.timeout_seconds)
 
     # Running it ---------------------------------------------------------------------------------

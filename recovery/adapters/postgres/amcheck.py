@@ -96,9 +96,9 @@ def damaged_relations(output: str) -> dict[str, list[str]]:
     """What pg_amcheck said, by relation."""
     damaged: dict[str, list[str]] = {}
     headings = list(_HEADING.finditer(output))
-    for heading, following in zip(headings, [*headings[1:], None], strict=True):
-        said = output[heading.end() : following.start() if following else len(output)]
-        text = " ".join(said.split())
+    ends = [heading.start() for heading in headings[1:]] + [len(output)]
+    for heading, end in zip(headings, ends, strict=False):
+        text = " ".join(output[heading.end() : end].split())
         place = heading["place"].strip(", ")
         damaged.setdefault(heading["relation"], []).append(f"{place}: {text}" if place else text)
     return damaged

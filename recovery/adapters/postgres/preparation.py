@@ -27,7 +27,7 @@ _BACKUP_FUNCTIONS = (
 _HEARTBEAT = f"""
 CREATE SCHEMA IF NOT EXISTS {_SCHEMA};
 CREATE TABLE IF NOT EXISTS {_SCHEMA}.heartbeat (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    single boolean PRIMARY KEY DEFAULT true CHECK (single),
     beat bigint NOT NULL DEFAULT 0,
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -141,7 +141,7 @@ def apply_rights(address: DatabaseAddress, backup_user: str) -> None:
     """Let the backup role call what a backup needs. Idempotent."""
     with connect(address) as connection:
         for function in _BACKUP_FUNCTIONS:
-            call = sql.SQL(function)  # type: ignore[arg-type]  # our own constants
+            call = sql.SQL(function)
             connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(call, sql.Identifier(backup_user)))
 
 

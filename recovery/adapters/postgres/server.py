@@ -98,19 +98,19 @@ def beat(connection: Connection) -> datetime:
     return moment
 
 
-def record_facts_at_standstill(address: DatabaseAddress) -> RecordedFacts:
+def record_facts_at_standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> RecordedFacts:
     """Count the rows of every table on a paused standby: the counts belong to exactly one LSN.
 
     Replay is paused for the seconds that the counting takes and always resumed.
     """
-    with connect(address, statement_seconds=600) as connection:
-        connection.execute("SELECT pg_wal_replay_pause()")
+    with connect(pauser) as control, connect(reader, statement_seconds=600, read_only=True) as connection:
+        control.execute("SELECT pg_wal_replay_pause()")
         try:
-            _wait_until_paused(connection)
-            lsn = parse_lsn(str(one_row(connection, "SELECT pg_last_wal_replay_lsn()")[0]))
+            _wait_until_paused(control)
+            lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
             return RecordedFacts(lsn, _now(connection), True, count_rows(connection))
         finally:
-            connection.execute("SELECT pg_wal_replay_resume()")
+            control.execute("SELECT pg_wal_replay_resume()")
 
 
 def record_facts_live(address: DatabaseAddress) -> RecordedFacts:

@@ -1,0 +1,277 @@
+"""Which backup set, timeline and WAL reach a recovery target, or why nothing does.
+
+pgBackRest chooses by itself, but after a failover or an earlier recovery it may choose a set of a
+branch that was left, and PostgreSQL then stops at the fork with a log that looks like success. So
+the way is computed here from the timeline histories, and the moment reached is compared afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from recovery.facts import (
+    BackupSet,
+    RecoveryTarget,
+    Refusal,
+    RepoFacts,
+    RestorePlan,
+    ServerFacts,
+    TargetKind,
+)
+from recovery.wal import History, Segment, Switch, format_lsn
+
+# `info` cuts the stop time to the second: the set is surely consistent only a second later.
+_STOP_MARGIN = timedelta(seconds=1)
+# A set in the far region is worth its distance when it saves this much replay.
+_FARTHER_REPO_GAIN = timedelta(hours=1)
+_RESTORE_BYTES_PER_SECOND = 60e6
+_REPLAY_SECONDS_PER_SEGMENT = 0.2
+_START_SECONDS = 5.0
+_MOST_WAL_BYTES = 2 * 1024**3
+_SPARE_BYTES = 64 * 1024**2
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The readable repositories as one: their sets, and the WAL along one way of timelines."""
+
+    repos: tuple[RepoFacts, ...]
+    way: History
+    segment_bytes: int
+
+    @property
+    def sets(self) -> tuple[BackupSet, ...]:
+        """The sets on this way, oldest first."""
+        found = [s for repo in self.repos for s in repo.sets if self.way.holds(s.timeline, s.stop_lsn)]
+        return tuple(sorted(found, key=lambda one: one.stopped_at))
+
+    @property
+    def arrivals(self) -> dict[int, datetime]:
+        """When each segment number on this way reached a repository first."""
+        arrived: dict[int, datetime] = {}
+        for one in (one for repo in self.repos for one in repo.segments):
+            number = one.segment.number
+            if one.segment.timeline == self.way.timeline_read_at(number, self.segment_bytes):
+                arrived[number] = min(one.archived_at, arrived.get(number, one.archived_at))
+        return arrived
+
+    def name(self, number: int) -> str:
+        return Segment(self.way.timeline_read_at(number, self.segment_bytes), number).name(self.segment_bytes)
+
+    def number(self, name: str) -> int:
+        return Segment.parse(name, self.segment_bytes).number
+
+
+def readable_archive(repos: Iterable[RepoFacts], server: ServerFacts | None, timeline: int | None) -> Archive | Refusal:
+    """The archive along the wanted timeline: the live server's, unless another is named."""
+    readable = tuple(repo for repo in repos if repo.problem is None)
+    if not readable:
+        reasons = "; ".join(f"repository {repo.repo} ({repo.bucket}): {repo.problem}" for repo in repos)
+        return Refusal(
+            f"no repository can be read: {reasons}", "check network, keys and buckets: recover settings check"
+        )
+    histories = {history.timeline: history for repo in readable for history in repo.histories}
+    known = {1, *histories, *(one.segment.timeline for repo in readable for one in repo.segments)}
+    wanted = timeline or (server.timeline if server and server.timeline in known else max(known))
+    if wanted not in known or (wanted > 1 and wanted not in histories):
+        return Refusal(
+            f"timeline {wanted} is not in the archive", f"name one of: {', '.join(str(one) for one in sorted(known))}"
+        )
+    return Archive(readable, histories.get(wanted, History(wanted, ())), readable[0].segment_bytes)
+
+
+def choose_restore(
+    archive: Archive, target: RecoveryTarget, backup_id: str | None, now: datetime
+) -> RestorePlan | Refusal:
+    """The set to restore and the WAL to replay for a target, or why it cannot be reached."""
+    refusal = _moment_refusal(archive, target, now)
+    if refusal:
+        return refusal
+    candidates = _candidates(archive, target, backup_id)
+    if isinstance(candidates, Refusal):
+        return candidates
+    rejected: list[str] = []
+    for backup in candidates:
+        plan = _plan(archive, backup, target)
+        if isinstance(plan, RestorePlan):
+            return replace(plan, rejected=tuple(rejected))
+        rejected.append(f"{backup.label} in repository {backup.repo}: {plan.problem}")
+        last = plan
+    return last
+
+
+def _candidates(archive: Archive, target: RecoveryTarget, backup_id: str | None) -> list[BackupSet] | Refusal:
+    """The sets that can serve, best first; or why there is none."""
+    if backup_id is not None:
+        return _named_set(archive, target, backup_id)
+    sound = [one for one in archive.sets if not one.damaged]
+    serving = [one for one in sound if _ends_before(one, target)]
+    if serving:
+        return sorted(serving, key=_preference(serving))
+    if not sound:
+        return Refusal("there is no sound backup set on this timeline", "take one: recover backup run --type full")
+    first = sound[0]
+    return Refusal(
+        f"{target} is before the first backup, which ended at {_shown(first.stopped_at)}",
+        f"the earliest reachable moment is {_shown(first.stopped_at + _STOP_MARGIN)}: --target-time='{_iso(first.stopped_at + _STOP_MARGIN)}'",
+    )
+
+
+def _named_set(archive: Archive, target: RecoveryTarget, backup_id: str) -> list[BackupSet] | Refusal:
+    everywhere = [one for repo in archive.repos for one in repo.sets]
+    named = [one for one in everywhere if one.label == backup_id]
+    if not named:
+        newest = max((one.stopped_at, one.label) for one in everywhere)[1] if everywhere else "none"
+        return Refusal(f"there is no backup {backup_id}", f"recover backup list shows them; the newest is {newest}")
+    sound = [one for one in named if not one.damaged]
+    if not sound:
+        return Refusal(
+            f"backup {backup_id} holds pages that were damaged when it was taken",
+            "choose an older one: recover backup list",
+        )
+    on_way = [one for one in sound if archive.way.holds(one.timeline, one.stop_lsn)]
+    if not on_way:
+        return Refusal(
+            f"backup {backup_id} was taken on timeline {sound[0].timeline}, which the site has left",
+            f"to restore that branch, add --target-timeline={sound[0].timeline}",
+        )
+    if not _ends_before(on_way[0], target):
+        return Refusal(
+            f"backup {backup_id} ended at {_shown(on_way[0].stopped_at)}, after {target}",
+            "leave out --backup-id: the right set is chosen for you",
+        )
+    return on_way
+
+
+def _ends_before(backup: BackupSet, target: RecoveryTarget) -> bool:
+    """Whether the set is consistent before the target: only then can replay stop there."""
+    match target.kind:
+        case TargetKind.TIME:
+            return target.moment is not None and backup.stopped_at + _STOP_MARGIN <= target.moment
+        case TargetKind.LSN | TargetKind.NAME:
+            return target.lsn is None or backup.stop_lsn <= target.lsn
+        case _:
+            return True
+
+
+def _preference(sets: list[BackupSet]) -> Callable[[BackupSet], tuple[bool, int, float]]:
+    """Newest first; a set of the nearer repository wins unless it is much older."""
+    newest = max(one.stopped_at for one in sets)
+    near = [one for one in sets if newest - one.stopped_at < _FARTHER_REPO_GAIN]
+    return lambda one: (one not in near, one.repo if one in near else 0, -one.stopped_at.timestamp())
+
+
+def _moment_refusal(archive: Archive, target: RecoveryTarget, now: datetime) -> Refusal | None:
+    moment = target.moment
+    if target.kind is not TargetKind.TIME or moment is None:
+        return None
+    if moment > now:
+        return Refusal(
+            f"{target} is in the future", "name a moment that has passed, or leave out --target-time for the newest"
+        )
+    for switch, child in _switches(archive):
+        left_for, back_live_at = switch.recovered_to, child
+        if left_for and back_live_at and left_for < moment < back_live_at:
+            return Refusal(
+                f"{target} lies on timeline {switch.timeline}, which the site left when it was recovered to {_shown(left_for)}",
+                f"to restore what was there before that recovery, add --target-timeline={switch.timeline}",
+            )
+    return None
+
+
+def _switches(archive: Archive) -> Iterator[tuple[Switch, datetime | None]]:
+    """Each switch on the way, with the moment its new timeline began."""
+    begun = {history.timeline: history.archived_at for repo in archive.repos for history in repo.histories}
+    for switch, child in zip(archive.way.switches, archive.way.timelines[1:], strict=True):
+        yield switch, begun.get(child)
+
+
+def _plan(archive: Archive, backup: BackupSet, target: RecoveryTarget) -> RestorePlan | Refusal:
+    arrivals = archive.arrivals
+    first, stop = archive.number(backup.wal_start), archive.number(backup.wal_stop)
+    end = first
+    while end in arrivals:
+        end += 1
+    last = end - 1  # the last segment before a gap or the end of the archive
+    if last < stop:
+        return Refusal(
+            f"WAL segment {archive.name(end)} is missing, without which backup {backup.label} is not consistent",
+            "choose another set (recover backup list); run recover backup check to name all gaps",
+        )
+    gap = archive.name(end) if any(number > last for number in arrivals) else None
+    wanted = _last_number(archive, arrivals, backup, target)
+    if wanted is None or wanted > last:
+        return _beyond(target, gap, arrivals[last], archive.name(last))
+    count = wanted - first + 1
+    return RestorePlan(
+        backup=backup,
+        target=target,
+        timeline=archive.way.timeline,
+        first_segment=archive.name(first),
+        last_segment=archive.name(wanted),
+        segments=count,
+        needed_bytes=backup.database_bytes + min(count * archive.segment_bytes, _MOST_WAL_BYTES) + _SPARE_BYTES,
+        expected_seconds=round(
+            _START_SECONDS + backup.database_bytes / _RESTORE_BYTES_PER_SECOND + count * _REPLAY_SECONDS_PER_SEGMENT,
+            1,
+        ),
+        archive_ends_at=arrivals[last],
+    )
+
+
+def _last_number(
+    archive: Archive, arrivals: dict[int, datetime], backup: BackupSet, target: RecoveryTarget
+) -> int | None:
+    """The last segment that replay may need; None when the archive does not reach that far."""
+    match target.kind:
+        case TargetKind.LATEST:
+            return max(arrivals)
+        case TargetKind.BACKUP:
+            return archive.number(backup.wal_stop)
+        case TargetKind.TIME:
+            # A segment's commits are older than its arrival: the first that came at or after the moment.
+            later = [n for n, at in arrivals.items() if target.moment and at >= target.moment]
+            return min(later) if later else None
+        case _:
+            number = (target.lsn or 0) // archive.segment_bytes
+            return number if number <= max(arrivals) else None
+
+
+def _beyond(target: RecoveryTarget, gap: str | None, ends_at: datetime, last: str) -> Refusal:
+    nearest = f"the latest reachable moment before it is {_shown(ends_at)}: --target-time='{_iso(ends_at)}'"
+    if gap:
+        return Refusal(f"WAL segment {gap} is missing, and {target} lies behind it", nearest)
+    return Refusal(
+        f"{target} is after the last archived WAL ({last}, archived {_shown(ends_at)})",
+        f"{nearest}; with the primary running, newer WAL arrives within its archive_timeout",
+    )
+
+
+def reached_refusal(plan: RestorePlan, reached_commit_at: datetime | None, reached_lsn: int) -> str | None:
+    """Why the point that a copy reached is not the one that was asked for, or None."""
+    target = plan.target
+    if target.kind is TargetKind.TIME and target.moment and reached_commit_at and reached_commit_at > target.moment:
+        return f"the copy holds a commit of {_shown(reached_commit_at)}, after {target}"
+    if target.kind is TargetKind.LSN and target.lsn and reached_lsn < target.lsn and not target.exclusive:
+        return f"the copy stopped at {format_lsn(reached_lsn)}, before {target}"
+    if reached_lsn < plan.backup.stop_lsn:
+        return f"the copy stopped at {format_lsn(reached_lsn)}, before its backup was consistent"
+    return None
+
+
+def space_refusal(plan: RestorePlan, free_bytes: int, factor: float) -> str | None:
+    """Why there is too little disk for this restore, or None."""
+    needed = int(plan.needed_bytes * factor)
+    if free_bytes >= needed:
+        return None
+    return f"the restore needs {needed / 1e9:.1f} GB, and only {free_bytes / 1e9:.1f} GB are free"
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _iso(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

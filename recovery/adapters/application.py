@@ -1,0 +1,42 @@
+"""The application as its users see it: its health check over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+
+from recovery.settings.model import ApplicationSettings
+
+
+class Application:
+    """Asks the health check."""
+
+    def __init__(self, settings: ApplicationSettings) -> None:
+        self._settings = settings
+
+    def version(self) -> str | None:
+        """The version that runs: from the settings, else from the health check; None when it does not say."""
+        if self._settings.version:
+            return self._settings.version
+        answer = self.health()[1]
+        return str(answer["version"]) if "version" in answer else None
+
+    def health(self) -> tuple[int, dict[str, object]]:
+        """The health check's status (0 when nothing answers) and what it says."""
+        try:
+            with urllib.request.urlopen(self._settings.health_url, timeout=3) as response:
+                return response.status, _object(response.read())
+        except urllib.error.HTTPError as error:
+            return error.code, _object(error.read())
+        except (OSError, http.client.HTTPException):
+            return 0, {}
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
