@@ -192,7 +192,7 @@ def _start_python(sandbox: Sandbox, name: str, module: str) -> None:
 
 
 def _start_heartbeat(sandbox: Sandbox) -> None:
-    argv = [sys.executable, "-c", _RECOVER, "site", "heartbeat"]
+    argv = [sys.executable, "-c", _RECOVER, "site", "heartbeat", "--every", "1"]
     services.start(services.describe(sandbox, "heartbeat", argv, environment=recover_environment(sandbox)))
 
 

@@ -31,7 +31,7 @@ FAULTS: dict[str, Fault] = {
     "drop-table": Fault(database.drop_table),
     "delete-rows": Fault(database.delete_rows),
     "corrupt-heap-page": Fault(pages.corrupt_heap_page, pages.put_page_back),
-    "corrupt-index": Fault(pages.corrupt_index, pages.put_page_back),
+    "corrupt-index": Fault(pages.corrupt_index, pages.rebuild_index),
     "lose-wal-segment": Fault(repository.lose_wal_segment, repository.put_segment_back),
     "corrupt-repo-file": Fault(repository.corrupt_repo_file, repository.flip_back),
     "wrong-cipher-key": Fault(repository.use_wrong_cipher_key, repository.use_right_cipher_key),

@@ -6,14 +6,23 @@ Stopped, because a running server would write its own good copy of the page over
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from psycopg import sql
 
 from recovery.adapters.postgres.connection import connect, one_row
 from recovery.errors import GateRefused
 from sandbox import services
-from sandbox.faults.page_format import PAGE_BYTES, disorder_index_page, is_index_leaf, with_checksum
+from sandbox.faults.page_format import (
+    PAGE_BYTES,
+    checksum,
+    disorder_index_page,
+    is_index_leaf,
+    stored_checksum,
+    with_checksum,
+)
 from sandbox.faults.report import Broken, Options
 from sandbox.layout import Sandbox
 from sandbox.postgres import start_server, wait_until_streaming
@@ -61,16 +70,26 @@ def corrupt_index(sandbox: Sandbox, options: Options) -> Broken:
             f"{index} has no leaf page with enough entries", "name an index of a larger table with --table"
         )
     kept = _change(sandbox, page, options, lambda content: with_checksum(disorder_index_page(content), page.number))
-    return _broken("swapped two entries in", index, page, kept)
+    return replace(_broken("swapped two entries in", index, page, kept), kept={"index": index})
+
+
+def rebuild_index(sandbox: Sandbox, kept: dict[str, Any]) -> str:
+    """Build the index anew; the old page is no longer what it should be, since rows have come."""
+    statement = sql.SQL("REINDEX INDEX {}").format(sql.Identifier(kept["index"]))
+    with connect(sandbox.admin_address(), statement_seconds=3600) as connection:
+        connection.execute(statement)
+    return f"{kept['index']} is built anew"
 
 
 def put_page_back(sandbox: Sandbox, kept: dict[str, Any]) -> str:
-    """Write the sound page back."""
+    """Write the sound page back where the damaged one still is (a replayed full page mends it too)."""
     page = _Page(kept["file"], kept["number"])
 
     def write() -> None:
         for server, content in kept["pages"].items():
-            page.write(sandbox.data_dir(server), bytes.fromhex(content))
+            now = page.read(sandbox.data_dir(server))
+            if stored_checksum(now) != checksum(now, page.number):
+                page.write(sandbox.data_dir(server), bytes.fromhex(content))
 
     _while_stopped(sandbox, list(kept["pages"]), write)
     return f"page {page.number} of {page.file} is sound again"
