@@ -124,7 +124,7 @@ def _relations(catalog: Catalog) -> Iterator[Expectation]:
         child, other = TableName("public", table), TableName("public", parent)
         if catalog.has(child, column) and catalog.has(other, "id"):
             query = orphans(child, (column,), other, ("id",), identity(catalog, child))
-            yield no_rows("ClickView", sentence, f"no {table}.{column} without its {parent}", query, table=child)
+            yield no_rows("ClickView", sentence, f"every {table}.{column} is a row of {parent}", query, table=child)
 
 
 def _sessions_of_gone_users(catalog: Catalog) -> Iterator[Expectation]:

@@ -105,7 +105,7 @@ def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectati
     least = count.rows if exact else math.ceil(count.rows * (1 - tolerance))
     if count.rows:
         least = max(1, least)  # a table that had rows is never empty, whatever the tolerance
-    expected = f"exactly {count.rows:,} rows" if exact else f"at least {least:,} rows ({count.rows:,} recorded)"
+    expected = f"exactly {count.rows:,} rows" if exact else f"at least {least:,} of {count.rows:,} rows recorded"
     return Expectation(
         "rows",
         f"{name} has its rows",
@@ -123,7 +123,7 @@ def _foreign_keys(catalog: Catalog) -> Iterator[Expectation]:
         yield no_rows(
             "foreign keys",
             f"{key.table}.{'+'.join(key.columns)} points at a row of {key.parent}",
-            f"no row without its {key.parent} ({key.name})",
+            f"every one is a row of {key.parent} ({key.name})",
             query,
             table=key.table,
         )

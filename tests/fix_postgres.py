@@ -42,7 +42,9 @@ class Cluster:
         self.host.run([BIN / program, *arguments], timeout_seconds=60, outlives=True)
 
     def start(self) -> None:
-        options = f"-k {self.folder} -p {PORT} -c listen_addresses= -c fsync=off -c autovacuum=off -c shared_buffers=16MB"
+        options = (
+            f"-k {self.folder} -p {PORT} -c listen_addresses= -c fsync=off -c autovacuum=off -c shared_buffers=16MB"
+        )
         log = str(self.folder / "log")
         self.run("pg_ctl", "-D", str(self.data_dir), "-l", log, "-w", "-t", "30", "-o", options, "start")
 

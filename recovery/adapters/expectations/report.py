@@ -12,6 +12,20 @@ from recovery.facts import CheckReport, CheckResult, CheckStatus
 
 _MARK = {CheckStatus.PASSED: "✓", CheckStatus.FAILED: "✗", CheckStatus.NOT_CHECKED: "–"}
 
+# What an engineer does about a failure, by suite.
+_NEXT = {
+    "tables": "the copy lacks a migration, or something was dropped before its moment: restore to an earlier one",
+    "rows": "find when the rows went (compare the backups' recorded counts) and restore to before that",
+    "foreign keys": "mend the rows named here, or restore to before they lost what they belong to",
+    "ClickView": "mend the rows named here, or restore to before they broke the rule",
+    "unique keys": "an index did not do its work: settle the repeated rows first, then REINDEX",
+    "constraints": "mend the rows named here; look for who switched triggers or constraints off",
+    "indexes": "REINDEX what is named here, then check again",
+    "sequences": "set the sequence past the newest value with setval(), before anyone writes",
+    "freshness": "the recovery did not stop where it should: read its log, then restore again",
+    "physical": "do not use this copy: restore another set or the other region's, and look at the source's disk",
+}
+
 
 def render_html(report: CheckReport) -> str:
     """The whole page."""
@@ -84,10 +98,13 @@ def _failure(result: CheckResult) -> str:
     label = "found" if kind == "bad" else "why"
     examples = "".join(f"<li><code>{escape(example)}</code></li>" for example in result.examples)
     listed = f"<p>For example:</p><ol>{examples}</ol>" if examples else ""
+    advice = _NEXT.get(result.suite, "") if kind == "bad" else ""
+    following = f"<dt>next</dt><dd>{escape(advice)}</dd>" if advice else ""
     return (
         f'<article class="{kind}"><h3><i>{_MARK[result.status]}</i> {escape(result.name)}'
         f" <small>{escape(result.suite)}</small></h3>"
-        f'<dl class="verdict">{expected}<dt>{label}</dt><dd><b>{escape(result.found)}</b></dd></dl>{listed}</article>'
+        f'<dl class="verdict">{expected}<dt>{label}</dt><dd><b>{escape(result.found)}</b></dd>{following}</dl>'
+        f"{listed}</article>"
     )
 
 

@@ -61,7 +61,8 @@ def _problem(answer: dict[str, Any]) -> str | None:
 
 def _seen(expectation: Expectation, found: dict[str, Any]) -> str:
     if expectation.kind is ExpectationKind.ROW_COUNT:
-        return f"{found['observed_value']:,} rows"
+        rows = found["observed_value"]
+        return f"{rows:,} row{'' if rows == 1 else 's'}"
     return {
         ExpectationKind.COLUMNS: "all there",
         ExpectationKind.UNIQUE: "no repeats",
@@ -72,11 +73,7 @@ def _repeated(expectation: Expectation, found: dict[str, Any]) -> CheckResult:
     values = found.get("partial_unexpected_list", [])
     rows = [value if isinstance(value, dict) else {expectation.columns[0]: value} for value in values]
     examples = tuple(dict.fromkeys(_shown(row) for row in rows))[:_EXAMPLES]
-    return _result(expectation, CheckStatus.FAILED, _counted(found["unexpected_count"], "row", "share"), examples)
-
-
-def _counted(number: int, noun: str, verb: str) -> str:
-    return f"{number:,} {noun}s {verb} a value"
+    return _result(expectation, CheckStatus.FAILED, f"{found['unexpected_count']:,} rows share a value", examples)
 
 
 def _rows(expectation: Expectation, rows: list[dict[str, Any]]) -> CheckResult:

@@ -1,0 +1,250 @@
+"""Which expectations a catalog makes, what pg_amcheck's words mean, and what the report shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import psycopg
+
+from checks.clickview import TABLES, clickview_suite
+from checks.expectation import without_repeats
+from checks.restored_data import HEARTBEAT, Freshness, freshness, restored_data_suite
+from recovery.adapters.expectations.messages import Request, answer_line, read_answer, read_request
+from recovery.adapters.expectations.report import render_html
+from recovery.adapters.expectations.template import as_template
+from recovery.adapters.expectations.verdict import failed, verdict
+from recovery.adapters.postgres.amcheck import damaged_relations
+from recovery.catalog import (
+    Catalog,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Sequence,
+    Table,
+    TableName,
+    UniqueKey,
+    table_name,
+)
+from recovery.expectation import Expectation, ExpectationKind
+from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddress, RecordedFacts, TableCount
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+USERS, WIDGETS = TableName("public", "users"), TableName("public", "widgets")
+OPEN = Freshness(None, None)
+
+
+def made(name: TableName, *columns: str) -> Table:
+    return Table(
+        name, tuple(Column(c, "timestamp with time zone" if c == "created_at" else "text", c == "id") for c in columns)
+    )
+
+
+CATALOG = Catalog(
+    "clickview",
+    150000,
+    in_recovery=False,
+    superuser=True,
+    tables=(made(USERS, "id", "email", "created_at"), made(WIDGETS, "id", "user_id"), made(HEARTBEAT, "at")),
+    foreign_keys=(ForeignKey("widgets_user_fkey", WIDGETS, ("user_id",), USERS, ("id",)),),
+    unique_keys=(
+        UniqueKey("users_pkey", USERS, ("id",), ("id",)),
+        UniqueKey("users_lower", USERS, (), ("lower(email)",), predicate="(email <> '')"),
+        UniqueKey("users_email", USERS, ("email",), ("email",), nulls_distinct=False),
+    ),
+    check_constraints=(CheckConstraint("filled", USERS, "(email <> ''::text)"),),
+    sequences=(Sequence(TableName("public", "users_seq"), USERS, "id"),),
+)
+
+
+def suite(catalog: Catalog = CATALOG, **options: object) -> dict[str, Expectation]:
+    chosen = {"recorded": None, "exact": False, "tolerance": 0.5, "fresh": OPEN, **options}
+    recorded = chosen.pop("recorded")
+    return {one.name: one for one in restored_data_suite(catalog, recorded, **chosen)}  # type: ignore[arg-type]
+
+
+def facts(rows: int) -> RecordedFacts:
+    return RecordedFacts(1, NOW, True, (TableCount("users", rows), TableCount("clickview_recovery.heartbeat", 1)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "exact", "tolerance", "least", "most"),
+    [
+        (100, True, 0.5, 100, 100),
+        (100, False, 0.5, 50, None),
+        (101, False, 0.5, 51, None),
+        (100, False, 0.0, 100, None),
+        (100, False, 1.0, 1, None),
+        (1, False, 0.9, 1, None),
+        (0, False, 0.5, 0, None),
+        (0, True, 0.5, 0, 0),
+    ],
+)
+def test_row_counts(rows: int, exact: bool, tolerance: float, least: int, most: int | None) -> None:
+    one = suite(recorded=facts(rows), exact=exact, tolerance=tolerance)["users has its rows"]
+    assert (one.table, one.minimum, one.maximum) == (USERS, least, most)
+
+
+def test_no_recorded_facts_are_said() -> None:
+    assert suite()["row counts as recorded"].kind is ExpectationKind.NOT_CHECKED
+
+
+def test_a_recorded_table_keeps_its_schema() -> None:
+    assert suite(recorded=facts(3))["clickview_recovery.heartbeat has its rows"].table == HEARTBEAT
+    assert table_name("users") == USERS
+
+
+def test_a_foreign_key_becomes_a_search_for_orphans() -> None:
+    query = suite()["widgets.user_id points at a row of users"].query
+    assert query == (
+        'SELECT count(*) OVER () AS rows_found, c."id", c."user_id" FROM "public"."widgets" c'
+        ' WHERE c."user_id" IS NOT NULL AND NOT EXISTS'
+        ' (SELECT 1 FROM "public"."users" p WHERE p."id" = c."user_id") LIMIT 10'
+    )
+
+
+def test_unique_keys() -> None:
+    assert suite()["users: users_pkey is unique"].kind is ExpectationKind.UNIQUE
+    partial = suite()["users: users_lower is unique"].query
+    assert "WHERE ((email <> '')) AND (lower(email)) IS NOT NULL GROUP BY (lower(email))" in partial
+    assert "IS NOT NULL" not in suite()["users: users_email is unique"].query  # NULLS NOT DISTINCT
+
+
+def test_constraints_are_one_pass_per_table() -> None:
+    one = suite()["users: not-null and check constraints hold"]
+    assert one.query.endswith("WHERE num_nulls(c.\"id\") > 0 OR (((email <> ''::text)) IS FALSE) LIMIT 10")
+    assert "heartbeat: not-null" not in str(suite().keys())  # nothing to look at
+
+
+def test_the_database_has_a_collation_version_since_15() -> None:
+    name = "collation versions are those recorded"
+    assert "datcollversion" in suite()[name].query
+    assert "datcollversion" not in suite(replace(CATALOG, server_version=140011))[name].query
+
+
+def test_freshness_around_the_target() -> None:
+    hour = timedelta(hours=1)
+    assert freshness(NOW, None, now=NOW, oldest=hour, copy=True) == Freshness(NOW - hour, NOW)
+    live = freshness(None, None, now=NOW, oldest=hour, copy=False)
+    assert (live.not_before, live.not_after) == (NOW - hour, NOW)
+    copy = freshness(None, NOW - 3 * hour, now=NOW, oldest=hour, copy=True)
+    assert (copy.not_before, copy.not_after) == (NOW - 4 * hour, NOW)
+    assert freshness(None, None, now=NOW, oldest=hour, copy=True).not_before is None
+
+
+def test_freshness_is_said_in_utc_to_the_microsecond() -> None:
+    target = datetime.fromisoformat("2026-07-01T14:00:00.000001+02:00")
+    made_suite = suite(fresh=Freshness(target, target))
+    newest = made_suite["nothing is newer than the recovery target"].query
+    assert newest.endswith("WHERE newest > TIMESTAMPTZ '2026-07-01 12:00:00.000001+00'")
+    assert made_suite["nothing is newer than the recovery target"].expected.endswith("2026-07-01 12:00:00.000001 UTC")
+
+
+def test_without_a_heartbeat_freshness_is_not_checked() -> None:
+    bare = replace(CATALOG, tables=CATALOG.tables[:1])
+    one = suite(bare, fresh=Freshness(NOW, NOW))["the data reaches up to the recovery target"]
+    assert (one.kind, one.expected) == (
+        ExpectationKind.NOT_CHECKED,
+        "no heartbeat table (run: recover site prepare --apply)",
+    )
+
+
+def test_clickview_tables_are_expected_even_of_an_empty_database() -> None:
+    empty = Catalog("x", 150000, in_recovery=False, superuser=False)
+    assert [one.kind for one in clickview_suite(empty)] == [ExpectationKind.COLUMNS] * len(TABLES)
+
+
+def test_each_thing_is_looked_at_once_under_its_first_name() -> None:
+    one = Expectation("a", "first", "x", ExpectationKind.UNIQUE, USERS, ("id",))
+    other = replace(one, suite="b", name="second")
+    third = replace(one, columns=("email",))
+    assert without_repeats([one, other, third]) == (one, third)
+
+
+def test_messages_survive_the_way_to_the_checker_and_back() -> None:
+    address = DatabaseAddress("/tmp/x", 5432, "db", "me", "secret")
+    request = Request(address, 30, restored_data_suite(CATALOG, facts(3), exact=True, tolerance=0, fresh=OPEN))
+    assert "\n" not in request.line()
+    assert read_request(request.line()) == request
+    results = (CheckResult("a", "b", CheckStatus.NOT_CHECKED, "", "why", ("1", "2")),)
+    assert read_answer(answer_line(results)) == results
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT ':name' || ''::text",
+        "SELECT x !~ '^[[:digit:]]{3}$' AND y LIKE '%{}%'",
+        r"SELECT '\:name \: \\:x' WHERE a > :b AND c[1:2] = d",
+        "SELECT '{batch}' , '%(x)s', ':a:b ::c :$d $:e'",
+    ],
+)
+def test_a_query_reaches_the_server_as_it_was_written(query: str) -> None:
+    formatted = as_template(query).format(batch="never")
+    compiled = text(formatted).compile(dialect=psycopg.dialect())  # type: ignore[no-untyped-call]
+    assert compiled.params == {}
+    assert str(compiled).replace("%%", "%") == query
+
+
+def test_what_pg_amcheck_says() -> None:
+    said = (
+        'heap table "db.public.users", block 3, offset 14, attribute 2:\n    attribute is broken\n'
+        'heap table "db.public.users", block 4, offset 1:\n    xmin 3 is too old\n'
+        'btree index "db.public.users_pkey":\n    ERROR:  item order invariant violated\nDETAIL:  Lower index tid=(1,2)\n'
+    )
+    assert damaged_relations(said) == {
+        "public.users": [
+            "block 3, offset 14, attribute 2: attribute is broken",
+            "block 4, offset 1: xmin 3 is too old",
+        ],
+        "public.users_pkey": ["ERROR: item order invariant violated DETAIL: Lower index tid=(1,2)"],
+    }
+    assert damaged_relations("") == {}
+
+
+ONE = Expectation("keys", "unique", "no repeats", ExpectationKind.UNIQUE, USERS, ("token_hash",))
+
+
+def test_a_raised_metric_is_a_failure_in_the_servers_words() -> None:
+    info = {
+        "metric": {
+            "raised_exception": True,
+            "exception_message": "(psycopg.errors.DataCorrupted) invalid page\n[SQL: x]",
+        }
+    }
+    result = verdict(ONE, {"success": False, "result": {}, "exception_info": info})
+    assert (result.status, result.found) == (CheckStatus.FAILED, "PostgreSQL says: invalid page")
+    assert failed(ONE, "out of memory").found == "out of memory"
+
+
+def test_secret_columns_are_masked_in_examples() -> None:
+    answer = {"success": False, "result": {"unexpected_count": 2, "partial_unexpected_list": ["abc", "abc"]}}
+    assert verdict(ONE, answer).examples == ("token_hash = •••",)
+    assert verdict(replace(ONE, columns=("email",)), answer).examples == ("email = abc",)
+
+
+def report(*results: CheckResult) -> CheckReport:
+    return CheckReport("click<view", NOW, 1.5, results, (("Role", "reader"),))
+
+
+GOOD = CheckResult("fine", "rows", CheckStatus.PASSED, "3 rows", "3 rows")
+BAD = CheckResult("broken & bad", "keys", CheckStatus.FAILED, "none", "2 found", ("id = <b>",))
+OPEN_RESULT = CheckResult("files", "physical", CheckStatus.NOT_CHECKED, "", "no extension")
+
+
+def test_the_page_shows_failures_first_and_escapes_everything() -> None:
+    page = render_html(report(GOOD, BAD, OPEN_RESULT))
+    assert "click&lt;view" in page
+    assert "id = &lt;b&gt;" in page
+    assert page.index("broken &amp; bad") < page.index("no extension") < page.index("fine</td>")
+    assert "1 of 3 checks failed" in page
+    assert "//" not in page  # nothing is fetched from anywhere
+
+
+def test_the_page_of_a_clean_database() -> None:
+    assert "All 1 checks passed" in render_html(report(GOOD))
+    assert "1 was not checked" in render_html(report(GOOD, OPEN_RESULT))
+    assert "Nothing was checked" in render_html(report(OPEN_RESULT))
+    assert "Nothing was checked" in render_html(report())
