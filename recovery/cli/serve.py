@@ -20,7 +20,7 @@ _READY_SECONDS = 120.0
 _STOP_SECONDS = 90.0
 _NO_ANSWER = 12  # the exit status of TargetUnreachable
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

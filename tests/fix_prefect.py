@@ -1,0 +1,154 @@
+"""One `recover serve` of a small sandbox for all tests of the session: a real server, a real worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deployments.place import free_port
+from sandbox import site as sandbox_site
+from sandbox.layout import Sandbox
+
+NAPS = Path(__file__).parent / "drills" / "naps"
+FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+_PUT_NAPS = """
+from prefect.client.orchestration import get_client
+from deployments.catalogue import put_deployment
+pool = {"name": "recovery"}
+with get_client(sync_client=True) as client:
+    put_deployment(client, {"name": "nap", "entrypoint": "naps.nap", "work_pool": pool, "tags": ["test"]})
+    put_deployment(client, {"name": "show", "entrypoint": "naps.show", "work_pool": pool, "tags": ["test"]})
+    put_deployment(client, {"name": "one-nap", "entrypoint": "naps.nap", "work_pool": pool,
+                            "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"}})
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running `recover serve`."""
+
+    url: str
+    sandbox: Sandbox
+    settings_file: Path
+    environment: dict[str, str]
+
+    @property
+    def state_dir(self) -> Path:
+        return self.sandbox.state_dir
+
+    def recover(self, *words: str, seconds: float = 100) -> subprocess.CompletedProcess[str]:
+        """`recover …` against this site, in a process of its own."""
+        return run_recover(self.environment, *words, seconds=seconds)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = httpx.request(method, f"{self.url}/api{path}", json=body, timeout=10)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def submit(self, deployment: str, **parameters: Any) -> str:
+        """Start a deployment by the API; the id of its run."""
+        found = self.ask("GET", f"/deployments/name/{deployment}")
+        run = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+        return str(run["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
+        return found
+
+    def wait(self, run_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
+        """The run when it has come to one of these states (any final one when none is named)."""
+        deadline = time.monotonic() + seconds
+        while (run := self.run(run_id))["state_type"] not in (states or FINAL):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"after {seconds} s the run is {run['state']['name']}: {self.logs(run_id)}")
+            time.sleep(0.1)
+        return run
+
+    def logs(self, run_id: str) -> list[str]:
+        found = self.ask("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"})
+        return [line["message"] for line in found]
+
+
+def run_recover(environment: dict[str, str], *words: str, seconds: float = 100) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-P", "-c", "from recovery.cli.main import main; main()", *words],
+        env=environment,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
+
+
+@pytest.fixture(scope="session")
+def served_sandbox() -> Iterator[tuple[Sandbox, Path]]:
+    """A small site that is prepared for backups, with a free port for its Prefect server."""
+    folder = Path(tempfile.mkdtemp(prefix="served-", dir="/tmp"))
+    folder.chmod(0o755)
+    try:
+        sandbox = sandbox_site.up(folder / "site", transactions_per_second=5)
+        settings_file = sandbox.folder / "served.toml"
+        settings_file.write_text(sandbox.settings_file.read_text() + f"\n[server]\nport = {free_port()}\n")
+        yield sandbox, settings_file
+    finally:
+        sandbox_site.down(folder / "site")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def served(served_sandbox: tuple[Sandbox, Path]) -> Iterator[Served]:
+    """`recover serve --detach`, with two deployments of the tests' own besides the real ones."""
+    sandbox, settings_file = served_sandbox
+    environment = (
+        dict(os.environ)
+        | sandbox_site.recover_environment(sandbox)
+        | {
+            "RECOVERY_CONFIG": str(settings_file),
+            "PYTHONPATH": str(NAPS),
+        }
+    )
+    try:
+        started = run_recover(environment, "serve", "--detach")
+        assert started.returncode == 0, started.stderr
+        url = started.stdout.strip()
+        home = {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(sandbox.state_dir / "prefect" / "home")}
+        subprocess.run([sys.executable, "-P", "-c", _PUT_NAPS], env=environment | home, cwd="/", check=True, timeout=60)
+        yield Served(url, sandbox, settings_file, environment)
+    finally:
+        run_recover(environment, "serve", "--stop")
+
+
+@pytest.fixture
+def page(served: Served) -> Iterator[Any]:
+    """A page of a real browser without a head."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        try:
+            page = browser.new_page(viewport={"width": 1280, "height": 800}, base_url=served.url)
+            page.set_default_timeout(20_000)
+            yield page
+        finally:
+            browser.close()
+
+
+def _chromium() -> str:
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed (apt install chromium)")
+        pytest.skip("chromium is not installed (apt install chromium)")
+    return found
