@@ -13,7 +13,16 @@ from recovery.adapters.process import Host
 from recovery.errors import TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
 from sandbox.layout import Sandbox
-from sandbox.services import Service, describe, find, running_pid, start
+from sandbox.services import (
+    Service,
+    data_dir_pids,
+    describe,
+    find,
+    free_shared_memory,
+    is_running,
+    running_pid,
+    start,
+)
 
 SLOT = "standby"
 _START_SECONDS = 60.0
@@ -70,12 +79,21 @@ def start_server(sandbox: Sandbox, server: str) -> None:
     service = find(sandbox, server)
     if running_pid(service):
         return
+    _forget_killed(service)
     pid = start(service)
     deadline = time.monotonic() + _START_SECONDS
     while not _ready(service):
-        if time.monotonic() > deadline or (Path(f"/proc/{pid}").exists() and _ended(pid)):
+        if time.monotonic() > deadline or not is_running(pid):
             raise VerificationFailed(f"the {server} did not start", f"see {service.log_file}")
         time.sleep(0.02)
+
+
+def _forget_killed(service: Service) -> None:
+    # Where nobody reaps orphans (containers), a killed postmaster's zombie keeps its lock file valid.
+    assert service.data_dir
+    if service.pid_file.exists() and not data_dir_pids(service.data_dir):
+        free_shared_memory(service.pid_file)
+        service.pid_file.unlink()
 
 
 def wait_until_streaming(sandbox: Sandbox, *, seconds: float = 30) -> None:
@@ -86,12 +104,6 @@ def wait_until_streaming(sandbox: Sandbox, *, seconds: float = 30) -> None:
             if time.monotonic() > deadline:
                 raise TargetUnreachable("the standby does not stream", "see services/standby/log in the folder")
             time.sleep(0.05)
-
-
-def _ended(pid: int) -> bool:
-    from sandbox.services import is_running
-
-    return not is_running(pid)
 
 
 def _ready(service: Service) -> bool:

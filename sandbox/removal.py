@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import signal
@@ -24,7 +23,7 @@ def remove_everything(folder: Path) -> None:
     """
     _end_processes(folder)
     for file in folder.rglob("postmaster.pid"):
-        _free_shared_memory(file)
+        services.free_shared_memory(file)
     for mount in _mounts(folder):
         subprocess.run(["umount", "--lazy", mount], timeout=30, check=False)
     _remove_tree(folder)
@@ -48,16 +47,6 @@ def _is_postmaster(pid: int) -> bool:
         return Path(f"/proc/{pid}/cwd/postmaster.pid").read_text().split("\n", 1)[0] == str(pid)
     except OSError:
         return False
-
-
-def _free_shared_memory(pid_file: Path) -> None:
-    """Give back the segment that a killed postmaster left, if nobody is attached to it."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        key, identifier = pid_file.read_text().splitlines()[6].split()
-        for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[:2] == [key, identifier] and fields[6] == "0":
-                subprocess.run(["ipcrm", "-m", identifier], timeout=10, check=False)
 
 
 def _mounts(folder: Path) -> list[str]:

@@ -6,6 +6,7 @@ pid file whose first line is the pid (PostgreSQL's own postmaster.pid has the sa
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -18,7 +19,8 @@ from pathlib import Path
 from recovery.errors import TargetUnreachable
 from sandbox.layout import MARKER, Sandbox
 
-_SERVERS = ("postgres", "pgbackrest", "redis-server")
+# Debian starts redis-server through a link to redis-check-rdb.
+_SERVERS = ("postgres", "pgbackrest", "redis-server", "redis-check-rdb")
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -118,20 +120,20 @@ def note_pid(pid_file: Path, pid: int) -> None:
 
 def running_pid(service: Service) -> int | None:
     """The pid of a service, or None when it doesn't run."""
+    if not service.data_dir:
+        return _noted_pid(service.pid_file)
     try:
-        lines = service.pid_file.read_text().splitlines()
-        pid = int(lines[0])
-    except (OSError, ValueError, IndexError):
+        pid = int(service.pid_file.read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
         return None
-    if service.data_dir:
-        return pid if _works_in(pid) == str(service.data_dir) and is_running(pid) else None
-    return pid if _began(pid) == (lines[1] if lines[1:] else None) and is_running(pid) else None
+    return pid if _works_in(pid) == str(service.data_dir) and is_running(pid) else None
 
 
 def is_running(pid: int) -> bool:
     """Whether a process runs; a zombie doesn't."""
-    for process in _started:
-        process.poll()
+    for process in _started[:]:
+        if process.poll() is not None:
+            _started.remove(process)
     return _state(pid) not in (None, "Z", "X")
 
 
@@ -143,14 +145,12 @@ def is_stopped(pid: int) -> bool:
 def all_pids(folder: Path) -> set[int]:
     """Every process of a sandbox, also those whose pid file was never written.
 
-    Ours are the processes that carry the sandbox's mark in their environment, and servers that work
-    on its files. A shell that merely stands in the folder is not ours.
+    Ours are the processes of the pid files, those that carry the sandbox's mark in their environment,
+    and servers that work on its files. A shell that merely stands in the folder is not ours.
     """
-    found = set()
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid() and _belongs(int(entry), folder):
-            found.add(int(entry))
-    return found
+    everybody = {int(entry) for entry in os.listdir("/proc") if entry.isdigit()} - {os.getpid()}
+    noted = {_noted_pid(file) for file in folder.glob("services/*/pid")}
+    return {pid for pid in everybody if is_running(pid) and (pid in noted or _belongs(pid, folder))}
 
 
 def data_dir_pids(data_dir: Path) -> set[int]:
@@ -175,6 +175,16 @@ def end(pids: set[int], number: int, *, seconds: float) -> set[int]:
     return left
 
 
+def free_shared_memory(pid_file: Path) -> None:
+    """Give back the segment that a killed postmaster left, if nobody is attached to it."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        key, identifier = pid_file.read_text().splitlines()[6].split()
+        for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[:2] == [key, identifier] and fields[6] == "0":
+                subprocess.run(["ipcrm", "-m", identifier], timeout=10, check=False)
+
+
 def stop(service: Service, *, seconds: float = 20) -> None:
     """Stop a service; one that doesn't run is left alone.
 
@@ -194,6 +204,14 @@ def _clean_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in ENVIRONMENT and not name.startswith(("PG", "AWS_", "RECOVERY_"))
     }
+
+
+def _noted_pid(pid_file: Path) -> int | None:
+    try:
+        pid, began = pid_file.read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(pid) if _began(int(pid)) == began and is_running(int(pid)) else None
 
 
 def _belongs(pid: int, folder: Path) -> bool:
