@@ -18,7 +18,8 @@ from cheroot.wsgi import Server
 from moto.server import DomainDispatcherApplication, create_backend_app
 
 from sandbox.layout import Sandbox, load
-from sandbox.services import find, note_pid
+from sandbox.processes import note_pid
+from sandbox.services import find
 
 _THREADS = 8
 

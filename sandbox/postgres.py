@@ -13,16 +13,8 @@ from recovery.adapters.process import Host
 from recovery.errors import TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
 from sandbox.layout import Sandbox
-from sandbox.services import (
-    Service,
-    data_dir_pids,
-    describe,
-    find,
-    free_shared_memory,
-    is_running,
-    running_pid,
-    start,
-)
+from sandbox.processes import data_dir_pids, free_shared_memory, is_running
+from sandbox.services import Service, describe, find, running_pid, start
 
 SLOT = "standby"
 _START_SECONDS = 60.0

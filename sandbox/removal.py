@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from recovery.errors import VerificationFailed
-from sandbox import services
+from sandbox import processes
 
 _ROUNDS = 5
 _ORDERLY_SECONDS = 10.0
@@ -23,23 +23,23 @@ def remove_everything(folder: Path) -> None:
     """
     _end_processes(folder)
     for file in folder.rglob("postmaster.pid"):
-        services.free_shared_memory(file)
+        processes.free_shared_memory(file)
     for mount in _mounts(folder):
         subprocess.run(["umount", "--lazy", mount], timeout=30, check=False)
     _remove_tree(folder)
-    if left := services.all_pids(folder):
+    if left := processes.all_pids(folder):
         raise VerificationFailed(f"processes {sorted(left)} of {folder} are still there", "end them by hand")
 
 
 def _end_processes(folder: Path) -> None:
     # More than one round: a server may have started another process while we looked.
     for _ in range(_ROUNDS):
-        pids = services.all_pids(folder)
+        pids = processes.all_pids(folder)
         if not pids:
             return
         # An immediate shutdown gives back shared memory; kill -9 would not.
-        services.end({pid for pid in pids if _is_postmaster(pid)}, signal.SIGQUIT, seconds=_ORDERLY_SECONDS)
-        services.end({pid for pid in pids if services.is_running(pid)}, signal.SIGKILL, seconds=_ORDERLY_SECONDS)
+        processes.end({pid for pid in pids if _is_postmaster(pid)}, signal.SIGQUIT, seconds=_ORDERLY_SECONDS)
+        processes.end({pid for pid in pids if processes.is_running(pid)}, signal.SIGKILL, seconds=_ORDERLY_SECONDS)
 
 
 def _is_postmaster(pid: int) -> bool:

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.errors import GateRefused, TargetUnreachable
-from sandbox import services
+from sandbox import processes
 from sandbox.faults.report import Broken, Options
 from sandbox.layout import Sandbox
 from sandbox.postgres import start_server
@@ -19,14 +19,14 @@ from sandbox.postgres import start_server
 def kill_primary(sandbox: Sandbox, _options: Options) -> Broken:
     """Kill -9 every process of the primary."""
     at = datetime.now(UTC)
-    pids = services.data_dir_pids(sandbox.data_dir("primary"))
+    pids = processes.data_dir_pids(sandbox.data_dir("primary"))
     if not pids:
         raise GateRefused("the primary does not run", "start it: recover sandbox break kill-primary --undo")
     # A backend outlives its postmaster and goes on committing: all of them, until none is left.
     while pids:
-        if services.end(pids, signal.SIGKILL, seconds=10):
+        if processes.end(pids, signal.SIGKILL, seconds=10):
             raise TargetUnreachable("the primary's processes do not end", "look for a process in state D")
-        pids = services.data_dir_pids(sandbox.data_dir("primary"))
+        pids = processes.data_dir_pids(sandbox.data_dir("primary"))
     return Broken(f"killed the primary with all its processes at {at.isoformat()}", details={"at": at.isoformat()})
 
 
