@@ -11,6 +11,7 @@ from recovery.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from recovery.adapters.application import Application
+    from recovery.adapters.pgbackrest.copies import RestoredCopies
     from recovery.adapters.pgbackrest.store import PgBackRest
     from recovery.adapters.postgres.server import PostgresServer
     from recovery.adapters.process import Host
@@ -86,6 +87,12 @@ class Site:
         return PostgresInspection(self.settings, self.host)
 
     @cached_property
+    def copies(self) -> RestoredCopies:
+        from recovery.adapters.pgbackrest.copies import RestoredCopies
+
+        return RestoredCopies(self.settings, self.host, self.secrets)
+
+    @cached_property
     def application(self) -> Application:
         from recovery.adapters.application import Application
 
@@ -93,7 +100,7 @@ class Site:
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""
-        return self._on_standby(self.backup_address())
+        return self._on_standby(self.backup_address("postgres"))
 
     def standby_reader_address(self) -> DatabaseAddress:
         """The standby as the data checks see it."""

@@ -89,11 +89,14 @@ def warn(message: str) -> None:
 class ProgressReporter:
     """Passes progress on, at most once a second to the journal and rarely to the log."""
 
-    def __init__(self) -> None:
+    def __init__(self, *others: Callable[[Progress], None]) -> None:
+        self._others = others
         self._journal_due = 0.0
         self._log_due = time.monotonic() + 5
 
     def __call__(self, progress: Progress) -> None:
+        for other in self._others:
+            other(progress)
         now = time.monotonic()
         if now >= self._journal_due:
             self._journal_due = now + 1

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from recovery.errors import CommandFailed, SettingsInvalid, TargetUnreachable
+from recovery.errors import CommandFailed, Interrupted, SettingsInvalid, TargetUnreachable
 from recovery.redaction import redact
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ class Companion:
     def ask(self, line: str, *, timeout_seconds: float) -> str:
         """Send a line and wait for the answer; a companion that does not answer in time is ended.
 
-        Raises: CommandFailed when it ended instead; TargetUnreachable at the deadline.
+        Raises: CommandFailed when it ended instead; Interrupted at the deadline.
         """
         answer = None
         with suppress(BrokenPipeError):  # it ended: its exit status tells the story
@@ -177,7 +177,7 @@ class Companion:
             answer = self._answers.get(timeout=timeout_seconds)
         except queue.Empty as error:
             self.stop()
-            raise TargetUnreachable(
+            raise Interrupted(
                 f"{redact(' '.join(self._argv[-2:]))} had no answer after {timeout_seconds:.0f} s and was stopped",
                 "look for locks and load on the server that it asks, then run this again",
             ) from error

@@ -32,8 +32,8 @@ class GreatExpectations:
     def run(self, address: DatabaseAddress, suite: tuple[Expectation, ...]) -> CheckReport:
         """Look at every expectation of a suite.
 
-        Raises: TargetUnreachable (no server, or not done at the deadline), SettingsInvalid (role, password),
-        CommandFailed when the checker process ended.
+        Raises: TargetUnreachable (no server), SettingsInvalid (role, password), Interrupted (not done at the
+        deadline), CommandFailed (the checker process ended).
         """
         begin, started_at = time.monotonic(), datetime.now(UTC)
         with connect(address, read_only=True):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 
 from recovery.adapters import files
 from recovery.adapters.pgbackrest import configuration, information
@@ -64,7 +63,12 @@ class PgBackRest:
     def verify(self, repo: int) -> tuple[str, ...]:
         """Read every file of a repository and compare its checksum; what is damaged, a line each."""
         answer = self._run(
-            "verify", f"--repo={repo}", "--output=text", "--verbose", seconds=self._settings.backup.timeout_seconds
+            "verify",
+            f"--repo={repo}",
+            "--output=text",
+            "--verbose",
+            seconds=self._settings.backup.timeout_seconds,
+            level="warn",
         )
         return tuple(dict.fromkeys(information.damage_found(answer.stdout)))
 
@@ -189,7 +193,7 @@ class PgBackRest:
 def pgbackrest(places: configuration.Places, command: str, options: Iterable[str]) -> list[str]:
     """The argument list of a pgBackRest command."""
     where = [f"--config={places.config_file}", f"--config-include-path={places.include_dir}"]
-    return ["pgbackrest", *where, *options, command]
+    return ["pgbackrest", *where, command, *options]
 
 
 def run_pgbackrest(
@@ -231,8 +235,3 @@ class _BackupWatch:
 
 
 _UNITS = {"B": 1, "KB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
-
-
-def scratch_places(folder: Path) -> configuration.Places:
-    """Where a restored copy keeps its own pgBackRest configuration."""
-    return configuration.Places(folder / "pgbackrest")

@@ -103,13 +103,15 @@ def record_facts_at_standstill(pauser: DatabaseAddress, reader: DatabaseAddress)
 
     Replay is paused for the seconds that the counting takes and always resumed.
     """
-    with connect(pauser) as control, connect(reader, statement_seconds=600, read_only=True) as connection:
-        control.execute("SELECT pg_wal_replay_pause()")
-        try:
+    try:
+        with connect(pauser) as control:
+            control.execute("SELECT pg_wal_replay_pause()")
             _wait_until_paused(control)
             lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
+        with connect(reader, statement_seconds=600, read_only=True) as connection:
             return RecordedFacts(lsn, _now(connection), True, count_rows(connection))
-        finally:
+    finally:
+        with connect(pauser) as control:
             control.execute("SELECT pg_wal_replay_resume()")
 
 

@@ -1,0 +1,61 @@
+"""The promises against what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from recovery.facts import ReachedPoint, RecoveryTarget, ServerFacts, TargetKind
+from recovery.settings import ObjectivesSettings
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One promise: what was promised and what was measured."""
+
+    metric: str
+    target: timedelta
+    actual: timedelta | None
+
+    @property
+    def met(self) -> bool | None:
+        return None if self.actual is None else self.actual < self.target
+
+
+def measured_recovery(
+    objectives: ObjectivesSettings, recovery: timedelta, loss: timedelta | None
+) -> tuple[Measured, Measured]:
+    """The two promises of a restore: recovery time and data loss."""
+    return (
+        Measured("Time to Recovery", objectives.rto, recovery),
+        Measured("Data Loss", objectives.rpo, loss),
+    )
+
+
+def recovery_point(reached: ReachedPoint) -> datetime | None:
+    """The newest moment that a copy surely holds: its last commit or its last heartbeat."""
+    return max((at for at in (reached.last_commit_at, reached.heartbeat_at) if at), default=None)
+
+
+def data_loss(
+    reached: ReachedPoint, target: RecoveryTarget, server: ServerFacts | None, now: datetime
+) -> timedelta | None:
+    """What is missing in the copy: up to the moment asked for, or else up to the site's last heartbeat.
+
+    None when the point was chosen by position or by backup: then nothing else was wanted.
+    """
+    point = recovery_point(reached)
+    if point is None or target.kind in (TargetKind.LSN, TargetKind.NAME, TargetKind.BACKUP):
+        return None
+    wanted = target.moment if target.kind is TargetKind.TIME else (server.heartbeat_at if server else now)
+    return max(timedelta(0), (wanted or now) - point)
+
+
+def shown_span(span: timedelta | None) -> str:
+    """A time span as a person reads it."""
+    if span is None:
+        return "as asked"
+    seconds = span.total_seconds()
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

@@ -1,0 +1,95 @@
+"""What a restore was asked for: read without guessing, refused when it could harm."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from checks.moment import read_moment
+from recovery.facts import RecoveryTarget, Refusal, TargetKind
+from recovery.settings import Settings
+from recovery.wal import parse_lsn
+
+_DATABASE = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
+_RESTORE_POINT = re.compile(r"^[\w.:+ -]{1,63}$")
+_LABEL = re.compile(r"^\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?$")
+_SYSTEM_DATABASES = ("postgres", "template0", "template1")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The options of a restore, as a person or a form gave them."""
+
+    target_time: str | None = None
+    target_lsn: str | None = None
+    target_name: str | None = None
+    backup_id: str | None = None
+    target_database: str | None = None
+    source_region: str | None = None
+    source_bucket: str | None = None
+    target_timeline: int | None = None
+
+
+def read_target(wish: Wish) -> RecoveryTarget | Refusal:
+    """The recovery target that the options name."""
+    named = [text for text in (wish.target_time, wish.target_lsn, wish.target_name) if text]
+    if len(named) > 1:
+        return Refusal("more than one target was given", "give one of --target-time, --target-lsn, --target-name")
+    if wish.backup_id and not _LABEL.match(wish.backup_id):
+        return Refusal(f"{wish.backup_id!r} is not the id of a backup", "recover backup list shows the ids")
+    if wish.target_time:
+        moment = read_moment(wish.target_time)
+        return moment if isinstance(moment, Refusal) else RecoveryTarget(TargetKind.TIME, moment=moment)
+    if wish.target_lsn:
+        try:
+            return RecoveryTarget(TargetKind.LSN, lsn=parse_lsn(wish.target_lsn))
+        except ValueError as error:
+            return Refusal(str(error), "write it as PostgreSQL does, e.g. 0/5000060")
+    if wish.target_name:
+        if not _RESTORE_POINT.match(wish.target_name):
+            return Refusal(
+                f"{wish.target_name!r} cannot be the name of a restore point",
+                "use the name given to pg_create_restore_point",
+            )
+        return RecoveryTarget(TargetKind.NAME, name=wish.target_name)
+    return RecoveryTarget(TargetKind.BACKUP if wish.backup_id else TargetKind.LATEST)
+
+
+def database_name_refusal(name: str, settings: Settings, existing: tuple[str, ...]) -> str | None:
+    """Why a restored database must not get this name, or None."""
+    if not _DATABASE.match(name):
+        return f"{name!r} is not a plain database name (small letters, digits, _; at most 63)"
+    if name == settings.database.name:
+        return f"{name} is the live database"
+    if name in _SYSTEM_DATABASES:
+        return f"{name} belongs to PostgreSQL itself"
+    if name in existing:
+        return f"a database {name} exists on the site's server; nothing is overwritten"
+    return None
+
+
+def source_repositories(wish: Wish, settings: Settings) -> list[int] | Refusal:
+    """The numbers of the repositories to read, from the wanted region and bucket; all when none is named."""
+    repos = list(enumerate(settings.backup.repos, 1))
+    if not wish.source_region and not wish.source_bucket:
+        return [number for number, _ in repos]
+    bucket = wish.source_bucket or _default_bucket(wish, settings)
+    found = [
+        number
+        for number, repo in repos
+        if (not wish.source_region or repo.region == wish.source_region) and (not bucket or repo.bucket == bucket)
+    ]
+    if found:
+        return found
+    known = ", ".join(f"{repo.bucket} in {repo.region}" for _, repo in repos)
+    asked = f"{bucket or 'any bucket'} in {wish.source_region or 'any region'}"
+    return Refusal(
+        f"{asked} is not a repository of this site", f"known are {known}; add it to recovery.toml as [backup.secondary]"
+    )
+
+
+def _default_bucket(wish: Wish, settings: Settings) -> str | None:
+    """PRIMARY_BACKUP_BUCKET, when the wanted region has a repository in it."""
+    bucket = settings.backup.primary_bucket
+    here = any(repo.region == wish.source_region and repo.bucket == bucket for repo in settings.backup.repos)
+    return bucket if here else None

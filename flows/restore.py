@@ -1,0 +1,312 @@
+"""Restore into something new: a copy beside the live site, or a database under a new name."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from checks.objectives import Measured, data_loss, measured_recovery, recovery_point, shown_span
+from checks.recovery_target import choose_restore, readable_archive, space_refusal
+from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
+from recovery.errors import GateRefused, RecoveryError, TargetUnreachable, VerificationFailed
+from recovery.facts import (
+    CheckReport,
+    DatabaseAddress,
+    ReachedPoint,
+    RecordedFacts,
+    RecoveryTarget,
+    RepoFacts,
+    RestorePlan,
+    ServerFacts,
+    TargetKind,
+)
+from recovery.gate import granted, require
+from recovery.lease import hold_lease
+from recovery.settings import RepoSettings
+from recovery.site import site
+from tasks.artifacts import publish_table
+from tasks.backups import (
+    find_damaged_files,
+    mark_backup_verified,
+    read_repositories,
+    read_server_if_it_answers,
+    recorded_facts,
+)
+from tasks.copies import (
+    find_restore_point,
+    keep_copy,
+    keep_log,
+    load_into_site,
+    measure_free_space,
+    promote_copy,
+    read_site_databases,
+    remove_copy,
+    restore_copy,
+    send_newest_wal,
+    start_replay,
+    sweep_leftovers,
+    sweep_unfinished_databases,
+    verify_target_reached,
+)
+from tasks.data import check_data, start_checker, stop_checker, summary
+from tasks.step import note, runbook, warn
+
+Level = Literal["no", "files", "restore", "data"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a restore will do, and what it was decided from."""
+
+    plan: RestorePlan
+    recorded: RecordedFacts | None
+    server: ServerFacts | None
+    repos: tuple[RepoSettings, ...]
+    repo: int  # the position of the set's repository among `repos`
+
+    @property
+    def exact(self) -> bool:
+        """Whether the copy stands exactly where the row counts were recorded."""
+        target = self.plan.target
+        return bool(self.recorded and self.recorded.exact and target.exclusive and target.lsn == self.recorded.lsn)
+
+
+@dataclass(frozen=True)
+class RestoreReport:
+    """What a restore brought back, proven and timed."""
+
+    plan: RestorePlan
+    level: Level
+    recovery_seconds: float
+    reached: ReachedPoint | None = None
+    recovery_point: datetime | None = None
+    metrics: tuple[Measured, ...] = ()
+    checks: CheckReport | None = None
+    copy: str | None = None
+    address: DatabaseAddress | None = None
+    database: str | None = None
+
+
+@runbook("Restore")
+def restore(
+    target_time: str | None = None,
+    target_lsn: str | None = None,
+    target_name: str | None = None,
+    backup_id: str | None = None,
+    target_database: str | None = None,
+    source_region: str | None = None,
+    source_bucket: str | None = None,
+    validate_only: Level = "no",
+    target_timeline: int | None = None,
+) -> RestoreReport:
+    """Restore into something new; the live database is never written to.
+
+    Without a target the newest moment is restored. The copy is proven to stand where it was told to,
+    and checked; then it stays beside the site, or its database appears on the site's server under
+    a new name.
+
+    Args:
+        target_time: A moment with seconds and zone, e.g. 2024-01-15T10:30:00Z.
+        target_lsn: A WAL position, e.g. 0/5000060.
+        target_name: A named restore point.
+        backup_id: A backup set; without a target its own end is restored.
+        target_database: Put the restored database on the site's server under this new name.
+        source_region: Read only the repository of this region.
+        source_bucket: Read only the repository in this bucket.
+        validate_only: Prove the backup and keep nothing. files reads every file; restore restores and replays; data also checks the rows.
+        target_timeline: Follow this timeline instead of the site's own.
+    """
+    wish = Wish(
+        target_time, target_lsn, target_name, backup_id, target_database, source_region, source_bucket, target_timeline
+    )
+    target = granted(read_target(wish))
+    with hold_lease(site().settings.site.state_dir, "restore"):
+        begin = datetime.now(UTC)
+        if validate_only in ("no", "data"):
+            start_checker()
+        try:
+            sweep_leftovers()
+            decision = decide(wish, target, validate_only)
+            show_plan(decision)
+            if validate_only == "files":
+                return prove_files(decision, begin)
+            return bring_back(decision, wish, validate_only, begin)
+        finally:
+            stop_checker()
+
+
+def decide(wish: Wish, target: RecoveryTarget, level: Level) -> Decision:
+    """Facts, then the plan; refused here, before anything is written."""
+    server = read_server_if_it_answers()
+    if wish.target_database:
+        require_free_name(wish.target_database, server)
+    wanted = granted(source_repositories(wish, site().settings))
+    if server and level == "no" and target.kind in (TargetKind.LATEST, TargetKind.TIME) and not wish.target_timeline:
+        send_wal_if_needed(target, server)
+    repos = [one for one in read_repositories(server) if one.repo in wanted]
+    plan, recorded = choose(repos, server, wish, target, level)
+    refusal = space_refusal(plan, measure_free_space(), site().settings.restore.space_factor)
+    require(refusal, next_step="free disk space, or point restore.scratch_dir at a larger disk")
+    readable = [one.repo for one in repos if one.problem is None]
+    chosen = tuple(site().settings.backup.repos[number - 1] for number in readable)
+    return Decision(plan, recorded, server, chosen, readable.index(plan.backup.repo) + 1)
+
+
+def choose(
+    repos: list[RepoFacts], server: ServerFacts | None, wish: Wish, target: RecoveryTarget, level: Level
+) -> tuple[RestorePlan, RecordedFacts | None]:
+    """The set, the timeline and the WAL that reach the target."""
+    archive = granted(readable_archive(repos, server, wish.target_timeline))
+    if target.kind is TargetKind.NAME:
+        names = tuple(archive.name(number) for number in sorted(archive.arrivals))
+        readable = tuple(site().settings.backup.repos[one.repo - 1] for one in repos if one.problem is None)
+        lsn = find_restore_point(target.name or "", names, readable)
+        if lsn is None:
+            raise GateRefused(
+                f"no restore point {target.name!r} in the archived WAL",
+                "check its name; or restore to a moment: --target-time",
+            )
+        target = replace(target, lsn=lsn)
+    plan = granted(choose_restore(archive, target, wish.backup_id, datetime.now(UTC)))
+    recorded = recorded_facts(plan.backup)
+    if level == "data" and target.kind is TargetKind.BACKUP and recorded and recorded.exact:
+        # One step further than the set's end the rows were counted: there they can be compared to the row.
+        counted = RecoveryTarget(TargetKind.LSN, lsn=recorded.lsn, exclusive=True)
+        further = choose_restore(archive, counted, wish.backup_id, datetime.now(UTC))
+        plan = further if isinstance(further, RestorePlan) else plan
+    return plan, recorded
+
+
+def send_wal_if_needed(target: RecoveryTarget, server: ServerFacts) -> None:
+    """Bring the newest moments into the archive; without that the archive alone decides."""
+    archived = server.last_archived_at
+    if target.moment and (target.moment > server.now or (archived and target.moment < archived)):
+        return
+    try:
+        send_newest_wal()
+    except RecoveryError as error:
+        warn(f"the newest WAL could not be archived, so the newest moments may be out of reach: {error.problem}")
+
+
+def require_free_name(name: str, server: ServerFacts | None) -> None:
+    """The new database must not collide with anything."""
+    if server is None:
+        raise TargetUnreachable(
+            f"the site's server does not answer, so {name} cannot be made there",
+            "leave out --target-database: you get a copy of its own",
+        )
+    sweep_unfinished_databases()
+    refusal = database_name_refusal(name, site().settings, read_site_databases())
+    require(refusal, next_step="choose another name for --target-database")
+
+
+def prove_files(decision: Decision, begin: datetime) -> RestoreReport:
+    """The first level: every file of the repository is read and its checksum compared."""
+    backup = decision.plan.backup
+    damage = find_damaged_files(backup.repo)
+    if damage:
+        raise VerificationFailed(
+            f"repository {backup.repo} is damaged: {'; '.join(damage)}",
+            "restore from the other region (--source-region); take a full backup: recover backup run --type full",
+        )
+    mark_backup_verified(backup, "files")
+    return RestoreReport(decision.plan, "files", seconds_since(begin))
+
+
+def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) -> RestoreReport:
+    """Restore, replay, prove, check; then keep the copy, load it, or drop it."""
+    plan = decision.plan
+    places = restore_copy(plan, decision.repos, decision.repo)
+    kept = False
+    try:
+        start_replay(places)
+        reached = verify_target_reached(places, plan)
+        promote_copy(places)
+        server = site().copies.server(places)
+        address = server.address(site().settings.database.name)
+        report = report_on(decision, reached, level, begin)
+        if level != "restore":
+            report = replace(report, checks=checked(decision, address))
+        if level == "no" and wish.target_database:
+            load_into_site(places, wish.target_database)
+            report = replace(report, database=wish.target_database)
+        elif level == "no":
+            keep_copy(places)
+            kept = True
+            report = replace(report, copy=places.folder.name, address=address)
+    finally:
+        keep_log(places)
+        if not kept:
+            remove_copy(places)
+    stamp(plan, level)
+    report = replace(report, recovery_seconds=seconds_since(begin))
+    show_report(report)
+    return report
+
+
+def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:
+    """The data checks of the copy. A copy that fails them is not handed out."""
+    found = check_data(address, decision.recorded, exact=decision.exact, target=decision.plan.target.moment)
+    note(summary(found))
+    if not found.passed:
+        first = found.failures[0]
+        raise VerificationFailed(
+            f"the restored data fails {len(found.failures)} checks; the first: {first.name}: {first.found}",
+            "read checks.html beside the journal; restore to an earlier moment, before the damage",
+        )
+    return found
+
+
+def report_on(decision: Decision, reached: ReachedPoint, level: Level, begin: datetime) -> RestoreReport:
+    """What is known once the copy stands."""
+    loss = data_loss(reached, decision.plan.target, decision.server, datetime.now(UTC))
+    metrics = measured_recovery(site().settings.objectives, datetime.now(UTC) - begin, loss)
+    return RestoreReport(decision.plan, level, seconds_since(begin), reached, recovery_point(reached), metrics)
+
+
+def stamp(plan: RestorePlan, level: Level) -> None:
+    """Note on the set that it was proven, and how deeply."""
+    try:
+        mark_backup_verified(plan.backup, "data" if level == "no" else level)
+    except RecoveryError as error:
+        warn(f"the backup was proven, but could not be stamped as such: {error.problem}")
+
+
+def show_plan(decision: Decision) -> None:
+    """The plan as a table."""
+    plan = decision.plan
+    rows = {
+        "backup set": f"{plan.backup.label} ({plan.backup.kind}) from repository {plan.backup.repo}",
+        "target": str(plan.target),
+        "timeline": str(plan.timeline),
+        "WAL": f"{plan.first_segment} … {plan.last_segment} ({plan.segments} segments)",
+        "space": f"{plan.needed_bytes / 1e9:.2f} GB",
+        "expected": f"{plan.expected_seconds:.0f} s",
+        "passed over": "; ".join(plan.rejected) or "nothing",
+    }
+    publish_table(
+        "restore-plan", [{"what": what, "value": value} for what, value in rows.items()], "Plan of the restore"
+    )
+
+
+def show_report(report: RestoreReport) -> None:
+    """The report as a table: promised and measured."""
+    rows = [
+        {
+            "metric": one.metric,
+            "target": f"< {shown_span(one.target)}",
+            "actual": shown_span(one.actual),
+            "met": met(one),
+        }
+        for one in report.metrics
+    ]
+    point = f"{report.recovery_point:%Y-%m-%d %H:%M:%S.%f} UTC" if report.recovery_point else "none"
+    rows.append({"metric": "Recovery point", "target": str(report.plan.target), "actual": point, "met": ""})
+    publish_table("restore-report", rows, "Report of the restore")
+
+
+def met(one: Measured) -> str:
+    return {True: "yes", False: "NO", None: "as asked"}[one.met]
+
+
+def seconds_since(begin: datetime) -> float:
+    return round((datetime.now(UTC) - begin).total_seconds(), 2)

@@ -1,0 +1,183 @@
+"""Restored copies, step by step: from a plan to a server that stands where it was told to stop."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from checks import recovery_target
+from recovery.adapters import files
+from recovery.adapters.postgres.databases import SiteDatabases
+from recovery.adapters.postgres.recovered import CopyPlaces, dump_and_load
+from recovery.errors import VerificationFailed
+from recovery.facts import ReachedPoint, RestorePlan
+from recovery.settings import RepoSettings
+from recovery.site import site
+from recovery.wal import parse_lsn
+from tasks.artifacts import ProgressArtifact
+from tasks.step import ProgressReporter, action, note, probe, verify
+
+_RESTORE_POINT = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+),.*desc: RESTORE_POINT (.*)$", re.MULTILINE)
+
+
+@action
+def sweep_leftovers() -> list[str]:
+    """Remove what killed runs left behind. Idempotent; kept copies and running ones stay."""
+    swept = site().copies.sweep()
+    for name in swept:
+        note(f"removed what an interrupted run left: {name}")
+    return swept
+
+
+@action
+def send_newest_wal() -> None:
+    """Have the primary close and archive its current WAL segment, so that the newest moments are in reach.
+
+    Waits: up to two minutes for the archive.
+    """
+    primary = site().primary
+    primary.wait_until_archived(primary.switch_wal(), seconds=120)
+
+
+@probe
+def measure_free_space() -> int:
+    """Measure the free space where copies are made."""
+    return site().copies.free_bytes()
+
+
+@action
+def restore_copy(plan: RestorePlan, repos: tuple[RepoSettings, ...], repo: int) -> CopyPlaces:
+    """Restore the files of the chosen set into a new folder, apart from everything live."""
+    places = site().copies.prepare(plan.backup.label, str(plan.target), repos)
+    note(f"restoring {plan.backup.label} to {plan.target} in {places.folder}")
+    tell = ProgressReporter(ProgressArtifact("restore-progress", f"Restore of {plan.backup.label}"))
+    try:
+        site().copies.restore_files(plan, places, repo, tell)
+    except BaseException:
+        site().copies.remove(places)  # nothing half-restored stays
+        raise
+    return places
+
+
+@action
+def start_replay(places: CopyPlaces) -> None:
+    """Start the copy's server: it replays WAL from the archive and archives nothing."""
+    site().copies.server(places).start()
+
+
+@verify
+def verify_target_reached(places: CopyPlaces, plan: RestorePlan) -> ReachedPoint:
+    """Follow the replay to its target and prove from the server's own log that it stopped there.
+
+    Waits: up to restore.start_seconds. Raises: VerificationFailed.
+    """
+    settings = site().settings
+    server = site().copies.server(places)
+    reached = server.follow(plan.target, plan.last_segment, settings.restore.start_seconds, ProgressReporter())
+    refusal = recovery_target.reached_refusal(plan, reached.last_commit_at, reached.lsn)
+    if refusal:
+        raise VerificationFailed(refusal, "do not use this copy; run this again, with --backup-id of an older set")
+    heartbeat = SiteDatabases(server.address(settings.database.name)).read_heartbeat()
+    note(f"reached: {reached.proof}")
+    return replace(reached, heartbeat_at=heartbeat)
+
+
+@action
+def promote_copy(places: CopyPlaces) -> None:
+    """End the copy's recovery, so that it can be written to. The live site is not touched. Idempotent."""
+    site().copies.server(places).promote()
+
+
+@action
+def keep_copy(places: CopyPlaces) -> None:
+    """Let the copy outlive this run. A person drops it: recover backup drop-copy."""
+    site().copies.keep(places)
+
+
+@action
+def remove_copy(places: CopyPlaces) -> None:
+    """Stop the copy and remove it. Idempotent."""
+    site().copies.remove(places)
+
+
+def keep_log(places: CopyPlaces) -> Path | None:
+    """Keep the copy's server log beside the journal."""
+    from recovery.journal import current_journal
+
+    journal = current_journal()
+    return journal.leave("restored-server.log", site().copies.server(places).log_text()) if journal else None
+
+
+@probe
+def find_restore_point(name: str, segments: tuple[str, ...], repos: tuple[RepoSettings, ...]) -> int | None:
+    """Look for a named restore point in the archived WAL, newest segment first; its LSN or None."""
+    places = site().copies.prepare("none", f"search for restore point {name}", repos)
+    try:
+        for position, segment in enumerate(reversed(segments), 1):
+            if position % 20 == 0:
+                note(f"looked through {position} of {len(segments)} WAL segments for {name!r}")
+            lsn = _restore_point_in(segment, places, name)
+            if lsn is not None:
+                return lsn
+    finally:
+        site().copies.remove(places)
+    return None
+
+
+def _restore_point_in(segment: str, places: CopyPlaces, name: str) -> int | None:
+    file = places.folder / segment
+    if not site().copies.fetch_segment(places, segment, file):
+        return None
+    program = site().settings.database.bin_dir / "pg_waldump"
+    shown = site().host.run([program, "--rmgr=XLOG", file], timeout_seconds=120, check=False).stdout
+    files.remove_tree(site().host, file, inside=places.folder)
+    found = [lsn for lsn, found_name in _RESTORE_POINT.findall(shown) if found_name.strip() == name]
+    return parse_lsn(found[-1]) if found else None
+
+
+# The database on the site's own server -------------------------------------------------------------
+
+
+@probe
+def read_site_databases() -> tuple[str, ...]:
+    """Read the names of the databases on the site's server."""
+    return SiteDatabases(site().admin_address()).names()
+
+
+@action
+def load_into_site(places: CopyPlaces, name: str) -> None:
+    """Copy the restored database to the site's server under a new name.
+
+    It is loaded under a name of its own and renamed when it is complete: a database of the wanted
+    name is always whole. Raises: CommandFailed; what was loaded is removed again.
+    """
+    settings = site().settings
+    databases = SiteDatabases(site().admin_address())
+    unfinished = f"recovering_{places.folder.name.replace('-', '_')}"
+    databases.create(unfinished, like=settings.database.name)
+    try:
+        source = site().copies.server(places).address(settings.database.name)
+        dump_and_load(
+            site().host,
+            settings.database.bin_dir,
+            source,
+            site().admin_address(unfinished),
+            seconds=settings.backup.timeout_seconds,
+        )
+        databases.rename(unfinished, name)
+    except BaseException:
+        databases.drop(unfinished)
+        raise
+    note(f"the restored database is on the site's server under the name {name}")
+
+
+@action
+def sweep_unfinished_databases() -> None:
+    """Drop databases that killed runs left half loaded on the site's server. Idempotent."""
+    databases = SiteDatabases(site().admin_address())
+    owned = {f"recovering_{name.replace('-', '_')}" for name in site().copies.names()}
+    for name in databases.names():
+        if name.startswith("recovering_copy_") and name not in owned:
+            databases.drop(name)
+            note(f"dropped the half-loaded database {name}")
