@@ -57,7 +57,7 @@ class Freshness:
 
 
 def freshness(
-    target: datetime | None, recorded_at: datetime | None, *, now: datetime, oldest: timedelta, copy: bool
+    target: datetime | None, recorded_at: datetime | None, *, now: datetime, oldest: timedelta, live: bool
 ) -> Freshness:
     """How new the data must be: around the recovery target; of a live site around now.
 
@@ -65,7 +65,7 @@ def freshness(
     """
     if target is not None:
         return Freshness(target - oldest, target)
-    if not copy:
+    if live:
         return Freshness(now - oldest, now, skew=timedelta(minutes=1))
     return Freshness(recorded_at - oldest if recorded_at else None, now, skew=timedelta(minutes=1))
 

@@ -32,6 +32,7 @@ from tasks.backups import (
     recorded_facts,
 )
 from tasks.copies import (
+    CopyPlaces,
     find_restore_point,
     keep_copy,
     keep_log,
@@ -216,31 +217,48 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
     """Restore, replay, prove, check; then keep the copy, load it, or drop it."""
     plan = decision.plan
     places = restore_copy(plan, decision.repos, decision.repo)
-    kept = False
     try:
         start_replay(places)
         reached = verify_target_reached(places, plan)
         promote_copy(places)
-        server = site().copies.server(places)
-        address = server.address(site().settings.database.name)
         report = report_on(decision, reached, level, begin)
         if level != "restore":
-            report = replace(report, checks=checked(decision, address))
-        if level == "no" and wish.target_database:
-            load_into_site(places, wish.target_database)
-            report = replace(report, database=wish.target_database)
-        elif level == "no":
-            keep_copy(places)
-            kept = True
-            report = replace(report, copy=places.folder.name, address=address)
-    finally:
+            report = replace(report, checks=checked(decision, copy_address(places)))
+        report = handed_over(report, places, wish)
+    except BaseException:
         keep_log(places)
-        if not kept:
-            remove_copy(places)
+        drop(places)
+        raise
+    if report.copy is None:
+        remove_copy(places)
     stamp(plan, level)
     report = replace(report, recovery_seconds=seconds_since(begin))
     show_report(report)
     return report
+
+
+def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> RestoreReport:
+    """What was restored goes where it was wanted: nowhere, into the site's server, or it stays as it is."""
+    if report.level != "no":
+        return report
+    if wish.target_database:
+        load_into_site(places, wish.target_database)
+        return replace(report, database=wish.target_database)
+    keep_copy(places)
+    return replace(report, copy=places.folder.name, address=copy_address(places))
+
+
+def copy_address(places: CopyPlaces) -> DatabaseAddress:
+    """How the application's database in the copy is reached."""
+    return site().copies.server(places).address(site().settings.database.name)
+
+
+def drop(places: CopyPlaces) -> None:
+    """Remove a copy that failed; what made it fail is what the operator must read."""
+    try:
+        remove_copy(places)
+    except RecoveryError as error:
+        warn(f"{places.folder} could not be removed now; the next restore removes it: {error.problem}")
 
 
 def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:

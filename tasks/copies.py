@@ -9,7 +9,8 @@ from pathlib import Path
 from checks import recovery_target
 from recovery.adapters import files
 from recovery.adapters.postgres.databases import SiteDatabases
-from recovery.adapters.postgres.recovered import CopyPlaces, dump_and_load
+from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
+from recovery.adapters.postgres.recovered import dump_and_load
 from recovery.errors import VerificationFailed
 from recovery.facts import ReachedPoint, RestorePlan
 from recovery.settings import RepoSettings

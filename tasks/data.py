@@ -45,15 +45,17 @@ def check_data(
     exact: bool,
     target: datetime | None,
     copy: bool = True,
+    live: bool = False,
 ) -> CheckReport:
     """Check tables, rows, keys, indexes and ClickView's own rules, and leave a report beside the journal.
 
     `exact`: recorded row counts are met to the row. `target`: the moment that the data must show.
-    `copy`: a restored copy of ours; a live server is only read. Failures are in the report, not raised.
+    `copy`: a restored copy of ours; a live server is only read. `live`: the data is the application's
+    own and must be of now. Failures are in the report, not raised.
     Raises: TargetUnreachable, SettingsInvalid.
     """
     catalog = site().inspection.read_catalog(address)
-    suite = _suite(catalog, recorded, exact=exact, target=target, copy=copy)
+    suite = _suite(catalog, recorded, exact=exact, target=target, live=live)
     looked, physical = run_together(
         lambda: site().data_checks.run(address, suite),
         lambda: site().inspection.check_files(address, catalog, copy=copy),
@@ -110,7 +112,7 @@ def _cell(text: str) -> str:
 
 
 def _suite(
-    catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool, target: datetime | None, copy: bool
+    catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool, target: datetime | None, live: bool
 ) -> tuple[Expectation, ...]:
     settings = site().settings
     fresh = freshness(
@@ -118,7 +120,7 @@ def _suite(
         recorded.at if recorded else None,
         now=datetime.now(UTC),
         oldest=settings.objectives.rpo,
-        copy=copy,
+        live=live,
     )
     tolerance = settings.checks.row_count_tolerance
     generated = restored_data_suite(catalog, recorded, exact=exact, tolerance=tolerance, fresh=fresh)

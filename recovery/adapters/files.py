@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from recovery.adapters.process import Host
 from recovery.errors import GateRefused
 
 _SECONDS = 30.0
+_REMOVALS = 20
 
 
 def read_text(host: Host, path: Path, *, last_bytes: int | None = None) -> str:
@@ -44,7 +46,13 @@ def remove_tree(host: Host, path: Path, *, inside: Path) -> None:
             f"{path} is not inside {inside}; it was not removed",
             "this is a fault in the program: report it with the journal of the run",
         )
-    host.run(["rm", "-rf", "--one-file-system", path], timeout_seconds=600)
+    argv: list[str | Path] = ["rm", "-rf", "--one-file-system", path]
+    # A process that is just ending may still write into the tree.
+    for _ in range(_REMOVALS):
+        if host.run(argv, timeout_seconds=600, check=False).status == 0:
+            return
+        time.sleep(0.5)
+    host.run(argv, timeout_seconds=600)
 
 
 def list_directory(host: Host, path: Path) -> list[str]:

@@ -213,6 +213,7 @@ class _Replay:
         return self._end_of_archive()
 
     def reached(self) -> ReachedPoint:
+        self._log = self._server.log_text()  # the words come a moment before the pause shows
         stopping = _STOPPING.findall(self._log)
         latest = self._target.kind is TargetKind.LATEST
         if not latest and not stopping:

@@ -1,0 +1,23 @@
+"""Check the data of a database on the site's server."""
+
+from recovery.facts import CheckReport
+from recovery.site import site
+from tasks.data import check_data, start_checker, stop_checker, summary
+from tasks.step import note, runbook
+
+
+@runbook("Data check")
+def data_check(database: str | None = None) -> CheckReport:
+    """Check the data of a database on the site's server; nothing is written there.
+
+    Args:
+        database: A database on the site's server, e.g. clickview_restored; empty means the live one.
+    """
+    live = database is None or database == site().settings.database.name
+    start_checker()
+    try:
+        report = check_data(site().reader_address(database), None, exact=False, target=None, copy=False, live=live)
+    finally:
+        stop_checker()
+    note(summary(report))
+    return report

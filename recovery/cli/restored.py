@@ -1,0 +1,74 @@
+"""What a restore brought back, for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from recovery.cli.output import print_json, table
+
+if TYPE_CHECKING:
+    from flows.restore import RestoreReport
+
+
+def show_restored(report: RestoreReport, as_json: bool) -> None:
+    """The metrics table, and where the restored data is."""
+    if as_json:
+        print_json(report)
+        return
+    from checks.objectives import shown_span
+
+    rows = [
+        (m.metric, f"< {shown_span(m.target)}", shown_span(m.actual), {True: "yes", False: "NO", None: ""}[m.met])
+        for m in report.metrics
+    ]
+    if report.recovery_point:
+        rows.append(
+            ("Recovery point", str(report.plan.target), f"{report.recovery_point:%Y-%m-%d %H:%M:%S.%f} UTC", "")
+        )
+    if rows:
+        table(("metric", "target", "actual", "met"), rows)
+    if report.reached:
+        print(f"Proof: {report.reached.proof}")
+    if report.checks:
+        print(f"Checks: {sum(r.passed for r in report.checks.results)} passed, {len(report.checks.failures)} failed")
+    print(_whereabouts(report))
+
+
+def _whereabouts(report: RestoreReport) -> str:
+    if report.database:
+        return f"The database is on the site's server under the name {report.database}."
+    if report.copy and report.address:
+        where = report.address
+        return (
+            f"The copy {report.copy} runs beside the site:\n"
+            f"  psql -h {where.host} -p {where.port} -U {where.user} -d {where.name}\n"
+            f"Drop it when you are done: recover backup drop-copy {report.copy}"
+        )
+    return f"Backup {report.plan.backup.label} is proven ({report.level}); nothing was kept."
+
+
+def show_copies(as_json: bool) -> None:
+    """The restored copies that are there."""
+    from recovery.site import site
+
+    copies = site().copies
+    found: list[dict[str, Any]] = []
+    for name in copies.names():
+        owner = copies.owner(copies.find(name))
+        state = "unfinished" if owner is None else "kept" if owner.kept else "in work" if owner.alive else "left over"
+        found.append(
+            {
+                "name": name,
+                "state": state,
+                **({} if owner is None else {"backup": owner.backup, "target": owner.target, "made_at": owner.made_at}),
+            }
+        )
+    if as_json:
+        print_json(found)
+    elif found:
+        table(
+            ("copy", "state", "backup", "target"),
+            [(c["name"], c["state"], c.get("backup", ""), c.get("target", "")) for c in found],
+        )
+    else:
+        print("There are no restored copies.")
