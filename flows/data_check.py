@@ -2,8 +2,8 @@
 
 from recovery.facts import CheckReport
 from recovery.site import site
-from tasks.data import check_data, start_checker, stop_checker, summary
-from tasks.step import note, runbook
+from tasks.data import check_data, start_checker, stop_checker
+from tasks.step import runbook
 
 
 @runbook("Data check")
@@ -19,5 +19,4 @@ def data_check(database: str | None = None) -> CheckReport:
         report = check_data(site().reader_address(database), None, exact=False, target=None, copy=False, live=live)
     finally:
         stop_checker()
-    note(summary(report))
     return report

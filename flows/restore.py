@@ -48,8 +48,8 @@ from tasks.copies import (
     sweep_unfinished_databases,
     verify_target_reached,
 )
-from tasks.data import check_data, start_checker, stop_checker, summary
-from tasks.step import note, runbook, warn
+from tasks.data import check_data, start_checker, stop_checker
+from tasks.step import runbook, warn
 
 Level = Literal["no", "files", "restore", "data"]
 
@@ -264,7 +264,6 @@ def drop(places: CopyPlaces) -> None:
 def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:
     """The data checks of the copy. A copy that fails them is not handed out."""
     found = check_data(address, decision.recorded, exact=decision.exact, target=decision.plan.target.moment)
-    note(summary(found))
     if not found.passed:
         first = found.failures[0]
         raise VerificationFailed(

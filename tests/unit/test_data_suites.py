@@ -126,12 +126,12 @@ def test_the_database_has_a_collation_version_since_15() -> None:
 
 def test_freshness_around_the_target() -> None:
     hour = timedelta(hours=1)
-    assert freshness(NOW, None, now=NOW, oldest=hour, copy=True) == Freshness(NOW - hour, NOW)
-    live = freshness(None, None, now=NOW, oldest=hour, copy=False)
+    assert freshness(NOW, None, now=NOW, oldest=hour, live=False) == Freshness(NOW - hour, NOW)
+    live = freshness(None, None, now=NOW, oldest=hour, live=True)
     assert (live.not_before, live.not_after) == (NOW - hour, NOW)
-    copy = freshness(None, NOW - 3 * hour, now=NOW, oldest=hour, copy=True)
+    copy = freshness(None, NOW - 3 * hour, now=NOW, oldest=hour, live=False)
     assert (copy.not_before, copy.not_after) == (NOW - 4 * hour, NOW)
-    assert freshness(None, None, now=NOW, oldest=hour, copy=True).not_before is None
+    assert freshness(None, None, now=NOW, oldest=hour, live=False).not_before is None
 
 
 def test_freshness_is_said_in_utc_to_the_microsecond() -> None:
