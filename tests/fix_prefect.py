@@ -8,8 +8,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from deployments.place import free_port
+from deployments.processes import flow_run_processes
 from sandbox import site as sandbox_site
 from sandbox.layout import Sandbox
 
@@ -30,6 +32,9 @@ pool = {"name": "recovery"}
 with get_client(sync_client=True) as client:
     put_deployment(client, {"name": "nap", "entrypoint": "naps.nap", "work_pool": pool, "tags": ["test"]})
     put_deployment(client, {"name": "show", "entrypoint": "naps.show", "work_pool": pool, "tags": ["test"]})
+    put_deployment(client, {"name": "minutely", "entrypoint": "naps.nap", "work_pool": pool, "tags": ["minutely"],
+                            "schedules": [{"slug": "m", "cron": "* * * * *", "timezone": "UTC",
+                                           "parameters": {"kind": "deep"}}]})
     put_deployment(client, {"name": "one-nap", "entrypoint": "naps.nap", "work_pool": pool,
                             "concurrency_limit": {"limit": 1, "collision_strategy": "ENQUEUE"}})
 """
@@ -43,6 +48,7 @@ class Served:
     sandbox: Sandbox
     settings_file: Path
     environment: dict[str, str]
+    started_at: datetime
 
     @property
     def state_dir(self) -> Path:
@@ -69,16 +75,47 @@ class Served:
 
     def wait(self, run_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
         """The run when it has come to one of these states (any final one when none is named)."""
-        deadline = time.monotonic() + seconds
-        while (run := self.run(run_id))["state_type"] not in (states or FINAL):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"after {seconds} s the run is {run['state']['name']}: {self.logs(run_id)}")
-            time.sleep(0.1)
-        return run
+        wanted = states or FINAL
+        wait_for(
+            lambda: self.run(run_id)["state_type"] in wanted,
+            seconds=seconds,
+            say=lambda: f"the run is {self.run(run_id)['state']['name']}: {self.logs(run_id)}",
+        )
+        return self.run(run_id)
+
+    def programs(self) -> dict[int, str]:
+        """Every process of this server, its runs included: the id and the command."""
+        mark, found = f"PREFECT_HOME={self.state_dir}/prefect/home".encode(), {}
+        own = str(self.state_dir / "prefect" / "postgres")
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if own in command or mark in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = command
+            except OSError:
+                continue
+        return {pid: command for pid, command in found.items() if command}
+
+    def engine(self, run_id: str) -> int:
+        """The process that carries this run."""
+        return flow_run_processes(self.state_dir / "prefect" / "home")[run_id]
+
+    def worker(self) -> int:
+        [pid] = [pid for pid, command in self.programs().items() if "deployments.worker" in command]
+        return pid
 
     def logs(self, run_id: str) -> list[str]:
         found = self.ask("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"})
         return [line["message"] for line in found]
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float, say: Callable[[], str] = lambda: "") -> None:
+    """Wait until it is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not so after {seconds} s: {say()}")
+        time.sleep(0.1)
 
 
 def run_recover(environment: dict[str, str], *words: str, seconds: float = 100) -> subprocess.CompletedProcess[str]:
@@ -119,13 +156,14 @@ def served(served_sandbox: tuple[Sandbox, Path]) -> Iterator[Served]:
             "PYTHONPATH": str(NAPS),
         }
     )
+    begin = datetime.now(UTC)
     try:
         started = run_recover(environment, "serve", "--detach")
         assert started.returncode == 0, started.stderr
         url = started.stdout.strip()
         home = {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(sandbox.state_dir / "prefect" / "home")}
         subprocess.run([sys.executable, "-P", "-c", _PUT_NAPS], env=environment | home, cwd="/", check=True, timeout=60)
-        yield Served(url, sandbox, settings_file, environment)
+        yield Served(url, sandbox, settings_file, environment, begin)
     finally:
         run_recover(environment, "serve", "--stop")
 
