@@ -21,7 +21,7 @@ from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddres
 from recovery.journal import open_journal, writing_to
 from recovery.site import site
 from tasks.data import check_data, read_catalog, report_markdown, start_checker, stop_checker
-from tests.fix_postgres import BIN, PASSWORD, READER, Cluster, cluster, database  # noqa: F401
+from tests.fix_postgres import BIN, PASSWORD, READER, Cluster
 
 _SETTINGS = """
 [database]
@@ -39,7 +39,7 @@ timeout_seconds = 120
 
 
 @pytest.fixture(scope="module", autouse=True)
-def prepared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:  # noqa: F811
+def prepared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A site whose checker is warm."""
     folder = tmp_path_factory.mktemp("site")
     file = folder / "recovery.toml"
@@ -81,7 +81,7 @@ def failures(report: CheckReport) -> dict[str, CheckResult]:
     return {result.name: result for result in report.failures}
 
 
-def test_a_clean_database_shows_nothing(database: DatabaseAddress) -> None:  # noqa: F811
+def test_a_clean_database_shows_nothing(database: DatabaseAddress) -> None:
     damage(database, "UPDATE clickview_recovery.heartbeat SET at = now()")
     report = check_data(database, recorded(database), exact=True, target=datetime.now(UTC))
     assert failures(report) == {}
@@ -221,7 +221,7 @@ _DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", _DAMAGE)
-def test_damage_is_seen(database: DatabaseAddress, kind: str) -> None:  # noqa: F811
+def test_damage_is_seen(database: DatabaseAddress, kind: str) -> None:
     statements, check = _DAMAGE[kind]
     damage(database, "UPDATE clickview_recovery.heartbeat SET at = now()")
     damage(database, *statements)
@@ -230,7 +230,7 @@ def test_damage_is_seen(database: DatabaseAddress, kind: str) -> None:  # noqa: 
     assert failures(report)[check].found
 
 
-def test_missing_rows_are_counted(database: DatabaseAddress) -> None:  # noqa: F811
+def test_missing_rows_are_counted(database: DatabaseAddress) -> None:
     facts = recorded(database)
     damage(database, "DELETE FROM api_request_logs WHERE id = (SELECT id FROM api_request_logs LIMIT 1)")
     assert "api_request_logs has its rows" in failures(check_data(database, facts, exact=True, target=None))
@@ -241,13 +241,13 @@ def test_missing_rows_are_counted(database: DatabaseAddress) -> None:  # noqa: F
     assert gone["audit_logs has its rows"].found == "0 rows"
 
 
-def test_rows_too_many_are_counted(database: DatabaseAddress) -> None:  # noqa: F811
+def test_rows_too_many_are_counted(database: DatabaseAddress) -> None:
     facts = recorded(database)
     damage(database, "INSERT INTO organizations (name, slug) VALUES ('late', 'late')")
     assert "organizations has its rows" in failures(check_data(database, facts, exact=True, target=None))
 
 
-def test_a_recorded_table_that_is_gone(database: DatabaseAddress) -> None:  # noqa: F811
+def test_a_recorded_table_that_is_gone(database: DatabaseAddress) -> None:
     damage(database, "CREATE TABLE extra AS SELECT 1 AS one")
     facts = recorded(database)
     damage(database, "DROP TABLE extra")
@@ -255,7 +255,7 @@ def test_a_recorded_table_that_is_gone(database: DatabaseAddress) -> None:  # no
     assert "does not exist" in failures(report)["extra has its rows"].found
 
 
-def test_secrets_do_not_become_examples(database: DatabaseAddress) -> None:  # noqa: F811
+def test_secrets_do_not_become_examples(database: DatabaseAddress) -> None:
     damage(
         database,
         "ALTER TABLE user_sessions DROP CONSTRAINT user_sessions_token_hash_key",
@@ -266,7 +266,7 @@ def test_secrets_do_not_become_examples(database: DatabaseAddress) -> None:  # n
     assert "a-very-secret-hash" not in str(report)
 
 
-def test_names_and_conditions_that_look_like_templates(database: DatabaseAddress) -> None:  # noqa: F811
+def test_names_and_conditions_that_look_like_templates(database: DatabaseAddress) -> None:
     damage(
         database,
         'CREATE TABLE "Odd {batch} %s :x" ("An id" int PRIMARY KEY, "b%" text NOT NULL'
@@ -286,7 +286,7 @@ def test_names_and_conditions_that_look_like_templates(database: DatabaseAddress
     assert set(broken) == {"Odd {batch} %s :x: not-null and check constraints hold"}
 
 
-def break_file(cluster: Cluster, database: DatabaseAddress, relation: str, *, block: int, offset: int) -> None:  # noqa: F811
+def break_file(cluster: Cluster, database: DatabaseAddress, relation: str, *, block: int, offset: int) -> None:
     """Overwrite part of a page on disk."""
     with connect(database) as connection:
         connection.execute("CHECKPOINT")
@@ -298,13 +298,13 @@ def break_file(cluster: Cluster, database: DatabaseAddress, relation: str, *, bl
     cluster.start()
 
 
-def test_a_damaged_index_page(cluster: Cluster, database: DatabaseAddress) -> None:  # noqa: F811
+def test_a_damaged_index_page(cluster: Cluster, database: DatabaseAddress) -> None:
     break_file(cluster, database, "widgets_dashboard_id_idx", block=1, offset=4000)
     report = check_data(database, None, exact=False, target=None)
     assert "public.widgets_dashboard_id_idx is not damaged" in failures(report)
 
 
-def test_a_damaged_table_page(cluster: Cluster, database: DatabaseAddress) -> None:  # noqa: F811
+def test_a_damaged_table_page(cluster: Cluster, database: DatabaseAddress) -> None:
     break_file(cluster, database, "widgets", block=0, offset=4000)
     report = check_data(database, None, exact=False, target=None)
     broken = failures(report)
@@ -312,7 +312,7 @@ def test_a_damaged_table_page(cluster: Cluster, database: DatabaseAddress) -> No
     assert "invalid page in block 0" in broken["every widget belongs to a dashboard"].found
 
 
-def test_an_index_that_lost_entries(database: DatabaseAddress) -> None:  # noqa: F811
+def test_an_index_that_lost_entries(database: DatabaseAddress) -> None:
     damage(
         database,
         "UPDATE pg_index SET indisready = false, indisvalid = false WHERE indexrelid = 'users_organization_id_idx'::regclass",
@@ -328,17 +328,17 @@ def test_an_index_that_lost_entries(database: DatabaseAddress) -> None:  # noqa:
     assert set(failures(report)) == {"public.users_organization_id_idx is not damaged"}
 
 
-def test_the_copy_stays_what_it_was(database: DatabaseAddress) -> None:  # noqa: F811
+def test_the_copy_stays_what_it_was(database: DatabaseAddress) -> None:
     check_data(database, None, exact=False, target=None)
     with connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'").fetchone() == (0,)
 
 
-def reader_of(database: DatabaseAddress) -> DatabaseAddress:  # noqa: F811
+def reader_of(database: DatabaseAddress) -> DatabaseAddress:
     return replace(database, user=READER, password=PASSWORD)
 
 
-def test_the_reader_of_a_live_server(database: DatabaseAddress) -> None:  # noqa: F811
+def test_the_reader_of_a_live_server(database: DatabaseAddress) -> None:
     facts = recorded(database)
     damage(database, "UPDATE clickview_recovery.heartbeat SET at = now()")
     report = check_data(reader_of(database), facts, exact=True, target=None, copy=False)
@@ -355,14 +355,14 @@ def test_the_reader_of_a_live_server(database: DatabaseAddress) -> None:  # noqa
     assert report.passed
 
 
-def test_the_reader_sees_a_damaged_index(cluster: Cluster, database: DatabaseAddress) -> None:  # noqa: F811
+def test_the_reader_sees_a_damaged_index(cluster: Cluster, database: DatabaseAddress) -> None:
     damage(database, "CREATE EXTENSION amcheck", f"GRANT EXECUTE ON FUNCTION bt_index_check(regclass) TO {READER}")
     break_file(cluster, database, "widgets_dashboard_id_idx", block=1, offset=4000)
     report = check_data(reader_of(database), None, exact=False, target=None, copy=False)
     assert "widgets_dashboard_id_idx is not damaged" in failures(report)
 
 
-def test_a_reader_that_row_security_would_fool(database: DatabaseAddress) -> None:  # noqa: F811
+def test_a_reader_that_row_security_would_fool(database: DatabaseAddress) -> None:
     facts = recorded(database)
     damage(database, f"ALTER ROLE {READER} NOBYPASSRLS")
     try:
@@ -373,7 +373,7 @@ def test_a_reader_that_row_security_would_fool(database: DatabaseAddress) -> Non
     assert 'query would be affected by row-level security policy for table "audit_logs"' in said
 
 
-def test_the_report_is_left_beside_the_journal(database: DatabaseAddress, tmp_path: Path) -> None:  # noqa: F811
+def test_the_report_is_left_beside_the_journal(database: DatabaseAddress, tmp_path: Path) -> None:
     damage(database, "UPDATE widgets SET dashboard_id = gen_random_uuid()")
     with writing_to(open_journal(tmp_path, "checks")) as journal:
         report = check_data(database, None, exact=False, target=datetime.now(UTC) + timedelta(days=1))
@@ -384,14 +384,14 @@ def test_the_report_is_left_beside_the_journal(database: DatabaseAddress, tmp_pa
     assert "| every widget belongs to a dashboard |" in report_markdown(report)
 
 
-def test_a_server_that_is_away(database: DatabaseAddress) -> None:  # noqa: F811
+def test_a_server_that_is_away(database: DatabaseAddress) -> None:
     with pytest.raises(TargetUnreachable):
         site().data_checks.run(replace(database, port=1), ())
     with pytest.raises(SettingsInvalid):
         site().data_checks.run(replace(database, name="nowhere"), ())
 
 
-def test_the_checker_answers_in_time_or_not_at_all(database: DatabaseAddress) -> None:  # noqa: F811
+def test_the_checker_answers_in_time_or_not_at_all(database: DatabaseAddress) -> None:
     checker = site().data_checks._checker  # type: ignore[attr-defined]
     assert checker.running
     os.kill(checker.pid, signal.SIGKILL)
@@ -400,7 +400,7 @@ def test_the_checker_answers_in_time_or_not_at_all(database: DatabaseAddress) ->
     assert check_data(database, None, exact=False, target=None).results  # a new one was started
 
 
-def test_a_check_that_waits_for_a_lock_ends_at_the_deadline(database: DatabaseAddress) -> None:  # noqa: F811
+def test_a_check_that_waits_for_a_lock_ends_at_the_deadline(database: DatabaseAddress) -> None:
     checks = GreatExpectations(site().settings)
     slow = no_rows("x", "slow", "x", "SELECT pg_sleep(60)")
     checks.warm_up()
@@ -411,7 +411,7 @@ def test_a_check_that_waits_for_a_lock_ends_at_the_deadline(database: DatabaseAd
     assert not checker.running
 
 
-def test_the_checker_ends_with_its_input(database: DatabaseAddress) -> None:  # noqa: F811
+def test_the_checker_ends_with_its_input(database: DatabaseAddress) -> None:
     checker = site().data_checks._checker  # type: ignore[attr-defined]
     checker._in.close()
     deadline = time.monotonic() + 10

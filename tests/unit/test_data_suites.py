@@ -243,8 +243,15 @@ def test_the_page_shows_failures_first_and_escapes_everything() -> None:
     assert "//" not in page  # nothing is fetched from anywhere
 
 
+def test_the_page_says_what_to_do_next() -> None:
+    assert "then REINDEX" in render_html(report(replace(BAD, suite="unique keys")))
+    blind = replace(BAD, suite="unique keys", found="PostgreSQL says: invalid page")
+    assert "nobody could look" in render_html(report(blind))
+    assert "then REINDEX" not in render_html(report(blind))
+
+
 def test_the_page_of_a_clean_database() -> None:
     assert "All 1 checks passed" in render_html(report(GOOD))
-    assert "1 was not checked" in render_html(report(GOOD, OPEN_RESULT))
+    assert "1 checks passed, 1 not checked" in render_html(report(GOOD, OPEN_RESULT))
     assert "Nothing was checked" in render_html(report(OPEN_RESULT))
     assert "Nothing was checked" in render_html(report())

@@ -8,6 +8,7 @@ from html import escape
 from itertools import groupby
 
 from recovery.adapters.expectations.style import CSS
+from recovery.adapters.expectations.verdict import SERVER_SAYS
 from recovery.facts import CheckReport, CheckResult, CheckStatus
 
 _MARK = {CheckStatus.PASSED: "✓", CheckStatus.FAILED: "✗", CheckStatus.NOT_CHECKED: "–"}
@@ -25,6 +26,8 @@ _NEXT = {
     "freshness": "the recovery did not stop where it should: read its log, then restore again",
     "physical": "do not use this copy: restore another set or the other region's, and look at the source's disk",
 }
+
+_COULD_NOT_LOOK = "nobody could look: settle what the server says first (damage, rights, a table that is gone)"
 
 
 def render_html(report: CheckReport) -> str:
@@ -54,10 +57,8 @@ def _banner(report: CheckReport) -> str:
         headline = f"{failed} of {len(report.results)} checks failed"
         advice = "Do not put this database into service before each failure below is understood."
     elif report.passed:
-        headline = f"All {passed} checks passed"
+        headline = f"{passed} checks passed, {skipped} not checked" if skipped else f"All {passed} checks passed"
         advice = "Nothing found that speaks against using this database."
-        if skipped:
-            advice += f" {skipped} {'was' if skipped == 1 else 'were'} not checked; see below."
     else:
         headline = "Nothing was checked"
         advice = "Nobody has looked at this data: do not rely on it."
@@ -98,7 +99,7 @@ def _failure(result: CheckResult) -> str:
     label = "found" if kind == "bad" else "why"
     examples = "".join(f"<li><code>{escape(example)}</code></li>" for example in result.examples)
     listed = f"<p>For example:</p><ol>{examples}</ol>" if examples else ""
-    advice = _NEXT.get(result.suite, "") if kind == "bad" else ""
+    advice = _advice(result)
     following = f"<dt>next</dt><dd>{escape(advice)}</dd>" if advice else ""
     return (
         f'<article class="{kind}"><h3><i>{_MARK[result.status]}</i> {escape(result.name)}'
@@ -106,6 +107,12 @@ def _failure(result: CheckResult) -> str:
         f'<dl class="verdict">{expected}<dt>{label}</dt><dd><b>{escape(result.found)}</b></dd>{following}</dl>'
         f"{listed}</article>"
     )
+
+
+def _advice(result: CheckResult) -> str:
+    if result.status is not CheckStatus.FAILED:
+        return ""
+    return _COULD_NOT_LOOK if result.found.startswith(SERVER_SAYS) else _NEXT.get(result.suite, "")
 
 
 def _passed(report: CheckReport) -> list[str]:

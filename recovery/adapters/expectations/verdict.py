@@ -9,6 +9,7 @@ from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import CheckResult, CheckStatus
 from recovery.redaction import MASK, redact
 
+SERVER_SAYS = "PostgreSQL says: "  # so begins what was found when nobody could look
 _EXAMPLES = 10
 _DRIVER_ERROR = re.compile(r"\(psycopg\.errors\.\w+\) (.+?)(?:\n(?:LINE|\[SQL|\(Background)|$)", re.DOTALL)
 # Examples are read by many; these columns by nobody.
@@ -39,7 +40,7 @@ def failed(expectation: Expectation, error: str) -> CheckResult:
     """The result of an expectation that could not be looked at: damage looks like this."""
     said = _DRIVER_ERROR.search(error)
     text = " ".join((said.group(1) if said else error).split())
-    return _result(expectation, CheckStatus.FAILED, redact(f"PostgreSQL says: {text[:400]}" if said else text[:400]))
+    return _result(expectation, CheckStatus.FAILED, redact(f"{SERVER_SAYS}{text[:400]}" if said else text[:400]))
 
 
 def not_looked(expectation: Expectation) -> CheckResult:
