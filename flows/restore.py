@@ -221,7 +221,7 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
         start_replay(places)
         reached = verify_target_reached(places, plan)
         promote_copy(places)
-        report = report_on(decision, reached, level, begin)
+        report = RestoreReport(plan, level, 0.0, reached, recovery_point(reached))
         if level != "restore":
             report = replace(report, checks=checked(decision, copy_address(places)))
         report = handed_over(report, places, wish)
@@ -231,8 +231,8 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
         raise
     if report.copy is None:
         remove_copy(places)
+    report = timed(report, decision, begin)
     stamp(plan, level)
-    report = replace(report, recovery_seconds=seconds_since(begin))
     show_report(report)
     return report
 
@@ -273,11 +273,12 @@ def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:
     return found
 
 
-def report_on(decision: Decision, reached: ReachedPoint, level: Level, begin: datetime) -> RestoreReport:
-    """What is known once the copy stands."""
-    loss = data_loss(reached, decision.plan.target, decision.server, datetime.now(UTC))
-    metrics = measured_recovery(site().settings.objectives, datetime.now(UTC) - begin, loss)
-    return RestoreReport(decision.plan, level, seconds_since(begin), reached, recovery_point(reached), metrics)
+def timed(report: RestoreReport, decision: Decision, begin: datetime) -> RestoreReport:
+    """Hold what was measured against what was promised: the clock stops when the data is handed over."""
+    took = datetime.now(UTC) - begin
+    loss = data_loss(report.reached, report.plan.target, decision.server, datetime.now(UTC)) if report.reached else None
+    metrics = measured_recovery(site().settings.objectives, took, loss)
+    return replace(report, recovery_seconds=round(took.total_seconds(), 2), metrics=metrics)
 
 
 def stamp(plan: RestorePlan, level: Level) -> None:

@@ -13,8 +13,10 @@ from tasks.preparation import (
     create_stanza,
     find_differing_settings,
     find_missing_heartbeat,
+    find_missing_index_check,
     find_missing_roles,
     find_stale_configuration,
+    install_index_check,
     restart_database,
     verify_archiving,
     write_backup_configuration,
@@ -48,6 +50,7 @@ def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool 
     steps = (
         (find_missing_roles, create_roles),
         (find_missing_heartbeat, create_heartbeat),
+        (find_missing_index_check, install_index_check),
         (find_stale_configuration, write_backup_configuration),
         (find_differing_settings, change_server_settings),
     )

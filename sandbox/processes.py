@@ -15,6 +15,8 @@ from sandbox.layout import MARKER
 
 # Debian starts redis-server through a link to redis-check-rdb.
 _SERVERS = ("postgres", "pgbackrest", "redis-server", "redis-check-rdb")
+# What a killed `up` may leave at work for a moment.
+_MAKERS = ("setpriv", "initdb", "pg_basebackup", "pg_ctl")
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -28,7 +30,7 @@ def spawn(argv: Iterable[str | Path], log_file: Path, environment: Mapping[str, 
             stderr=log,
             cwd="/",
             start_new_session=True,
-            env={**_clean_environment(), **environment},
+            env={**clean_environment(), **environment},
         )
     _started.append(process)  # reaped when it ends, so that it never looks alive as a zombie
     return process.pid
@@ -110,7 +112,7 @@ def free_shared_memory(pid_file: Path) -> None:
                 subprocess.run(["ipcrm", "-m", identifier], timeout=10, check=False)
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     # Settings and servers of the caller's shell must not reach the sandbox.
     return {
         name: value
@@ -123,7 +125,7 @@ def _belongs(pid: int, folder: Path) -> bool:
     mark = f"{MARKER}={folder}".encode()
     if mark in _read(pid, "environ").split(b"\0"):
         return True
-    if _program(pid) not in _SERVERS:
+    if _program(pid) not in _SERVERS + _MAKERS:
         return False
     inside = f"{folder}/"
     return (works_in(pid) or "").startswith(inside) or inside.encode() in _read(pid, "cmdline")

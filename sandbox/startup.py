@@ -9,7 +9,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from recovery.errors import VerificationFailed
-from sandbox import services
+from sandbox import processes, services
 from sandbox.layout import MARKER, REGIONS, SERVER_USER, Sandbox
 
 _PREPARE_SECONDS = 900
@@ -68,7 +68,7 @@ def recover(sandbox: Sandbox, *arguments: str, seconds: float = _PREPARE_SECONDS
 
     Raises: VerificationFailed with its last lines.
     """
-    environment = {**os.environ, **recover_environment(sandbox)}
+    environment = {**processes.clean_environment(), **recover_environment(sandbox)}
     ended = subprocess.run(
         [sys.executable, "-c", _RECOVER, *arguments],
         env=environment,

@@ -39,6 +39,20 @@ def create_heartbeat() -> None:
 
 
 @probe
+def find_missing_index_check() -> list[Change]:
+    """See whether the data checks may look into indexes."""
+    database = site().settings.database
+    return preparation.index_check_changes(site().admin_address(database.name), database.reader_user)
+
+
+@action
+def install_index_check() -> None:
+    """Install amcheck for the data checks. Idempotent."""
+    database = site().settings.database
+    preparation.apply_index_check(site().admin_address(database.name), database.reader_user)
+
+
+@probe
 def find_differing_settings() -> list[Change]:
     """See which server settings differ from what archiving needs."""
     return list(preparation.setting_changes(site().admin_address(), site().backups.server_settings()))

@@ -194,7 +194,8 @@ def _as_task(kind: str, journaled: Callable[..., Any], retries: bool) -> Callabl
             retry_delay_seconds=list(_DELAYS_SECONDS) if retries else None,
             retry_jitter_factor=0.3 if retries else None,
             retry_condition_fn=retry_condition if retries else None,
-            timeout_seconds=_BACKSTOP_SECONDS,
+            # Probes run side by side in threads, where Prefect can only warn that it can't stop them.
+            timeout_seconds=_BACKSTOP_SECONDS if kind == "action" else None,
         ),
     )
 

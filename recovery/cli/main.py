@@ -20,6 +20,7 @@ _GROUPS = {
     "site": ("recovery.cli.site", "Make a site ready to be protected; write its heartbeat."),
     "settings": ("recovery.cli.settings", "Check and show the settings."),
     "sandbox": ("recovery.cli.sandbox", "A throwaway ClickView site of real servers."),
+    "demo": ("recovery.cli.demo", "A site, backups, a loss on purpose, and the way back."),
     "serve": ("recovery.cli.serve", "Run the Prefect server, the deployments and a worker on this machine."),
 }
 

@@ -24,6 +24,7 @@ _BACKUP_FUNCTIONS = (
     "pg_wal_replay_pause()",
     "pg_wal_replay_resume()",
 )
+_INDEX_CHECK = "bt_index_check(regclass)"
 _HEARTBEAT = f"""
 CREATE SCHEMA IF NOT EXISTS {_SCHEMA};
 CREATE TABLE IF NOT EXISTS {_SCHEMA}.heartbeat (
@@ -119,6 +120,30 @@ def apply_heartbeat(address: DatabaseAddress, backup_user: str, reader_user: str
         connection.execute(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}, {}").format(schema, backup, reader))
         connection.execute(sql.SQL("GRANT SELECT ON {}.heartbeat TO {}, {}").format(schema, backup, reader))
         connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {}.beat() TO {}").format(schema, backup))
+
+
+def index_check_changes(address: DatabaseAddress, reader_user: str) -> list[Change]:
+    """Whether the checks may look into indexes of the application's database."""
+    with connect(address, read_only=True) as connection:
+        row = one_row(
+            connection,
+            """SELECT to_regprocedure('bt_index_check(regclass)') IS NOT NULL,
+                      EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s),
+                      EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'amcheck')""",
+            (reader_user,),
+        )
+        allowed = row[0] and row[1] and _may_execute(connection, reader_user, _INDEX_CHECK)
+    if allowed or not row[2]:
+        return []
+    return [Change(f"install amcheck and let {reader_user} use it", "indexes of the live database can be checked")]
+
+
+def apply_index_check(address: DatabaseAddress, reader_user: str) -> None:
+    """Install amcheck in the application's database for the checks. Idempotent."""
+    with connect(address) as connection:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS amcheck")
+        grant = sql.SQL("GRANT EXECUTE ON FUNCTION bt_index_check(regclass) TO {}")
+        connection.execute(grant.format(sql.Identifier(reader_user)))
 
 
 def right_changes(address: DatabaseAddress, backup_user: str) -> list[Change]:
