@@ -32,6 +32,7 @@ max_wal_senders = 10
 max_wal_size = 512MB
 track_commit_timestamp = on
 hot_standby_feedback = on
+wal_retrieve_retry_interval = 500ms
 log_line_prefix = '%m [%p] '
 log_checkpoints = on
 """
@@ -71,7 +72,7 @@ def start_server(sandbox: Sandbox, server: str) -> None:
     service = find(sandbox, server)
     if running_pid(service):
         return
-    _forget_killed(service)
+    _forget_killed(sandbox, service)
     pid = start(service)
     deadline = time.monotonic() + _START_SECONDS
     while not _ready(service):
@@ -80,12 +81,13 @@ def start_server(sandbox: Sandbox, server: str) -> None:
         time.sleep(0.02)
 
 
-def _forget_killed(service: Service) -> None:
-    # Where nobody reaps orphans (containers), a killed postmaster's zombie keeps its lock file valid.
-    assert service.data_dir
-    if service.pid_file.exists() and not data_dir_pids(service.data_dir):
-        free_shared_memory(service.pid_file)
-        service.pid_file.unlink()
+def _forget_killed(sandbox: Sandbox, service: Service) -> None:
+    # Where nobody reaps orphans (containers), a killed postmaster's zombie keeps its lock files valid.
+    if not service.pid_file.exists() or data_dir_pids(sandbox.data_dir(service.name)):
+        return
+    free_shared_memory(service.pid_file)
+    for lock in (service.pid_file, *sandbox.socket_dir(service.name).glob(".s.PGSQL.*.lock")):
+        lock.unlink(missing_ok=True)
 
 
 def wait_until_streaming(sandbox: Sandbox, *, seconds: float = 30) -> None:

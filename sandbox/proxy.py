@@ -17,7 +17,6 @@ from pathlib import Path
 from sandbox.layout import REGIONS, Sandbox, load
 
 _PIECE = 256 * 1024
-_LOOK_SECONDS = 0.1
 _RESET = struct.pack("ii", 1, 0)
 
 
@@ -41,8 +40,6 @@ class Proxy:
         self._control = control_file(sandbox, side)
         self._listen = ("127.0.0.1", sandbox.ports[f"proxy-{side}"])
         self._server = ("127.0.0.1", sandbox.ports[f"s3-{side}"])
-        self._looked_at = 0.0
-        self._order = "pass"
 
     def serve(self) -> None:
         """Accept until killed."""
@@ -83,14 +80,10 @@ class Proxy:
             reset(sink)
 
     def _read_order(self) -> str:
-        now = time.monotonic()
-        if now - self._looked_at > _LOOK_SECONDS:
-            self._looked_at = now
-            try:
-                self._order = self._control.read_text().strip() or "pass"
-            except FileNotFoundError:
-                self._order = "pass"
-        return self._order
+        try:
+            return self._control.read_text().strip() or "pass"
+        except FileNotFoundError:
+            return "pass"
 
 
 def reset(connection: socket.socket) -> None:

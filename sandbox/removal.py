@@ -22,8 +22,9 @@ def remove_everything(folder: Path) -> None:
     Raises: VerificationFailed when something could not be removed.
     """
     _end_processes(folder)
-    for file in folder.rglob("postmaster.pid"):
-        processes.free_shared_memory(file)
+    for directory, _, files in os.walk(folder):
+        if "postmaster.pid" in files:
+            processes.free_shared_memory(Path(directory, "postmaster.pid"))
     for mount in _mounts(folder):
         subprocess.run(["umount", "--lazy", mount], timeout=30, check=False)
     _remove_tree(folder)

@@ -5,6 +5,7 @@ Stopped, because a running server would write its own good copy of the page over
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from typing import Any
 from psycopg import sql
 
 from recovery.adapters.postgres.connection import connect, one_row
-from recovery.errors import GateRefused
+from recovery.adapters.process import Host
+from recovery.errors import GateRefused, TargetUnreachable
 from sandbox import services
 from sandbox.faults.page_format import (
     PAGE_BYTES,
@@ -111,19 +113,45 @@ def _change(sandbox: Sandbox, page: _Page, options: Options, damage: Callable[[b
 
 
 def _while_stopped(sandbox: Sandbox, servers: list[str], work: Callable[[], None]) -> None:
-    """Stop servers in order (the standby last, so that it has received everything), work, start them."""
-    found = [services.find(sandbox, server) for server in servers]
-    if services.running_pid(services.find(sandbox, "primary")):
-        with connect(sandbox.admin_address(), statement_seconds=120) as connection:
-            connection.execute("CHECKPOINT")
+    """Stop servers (the primary first), work, start them again."""
+    if "standby" in servers:
+        wait_until_streaming(sandbox)
+    with connect(sandbox.admin_address(), statement_seconds=120) as connection:
+        connection.execute("CHECKPOINT")
+        # The checkpoint's record begins before this; the standby has to be past it.
+        position = str(one_row(connection, "SELECT checkpoint_lsn FROM pg_control_checkpoint()")[0])
     try:
-        for service in found:
-            services.stop(service, seconds=90)
+        for server in servers:
+            if server == "standby":
+                _settle_standby(sandbox, position)
+            services.stop(services.find(sandbox, server), seconds=90)
+            if server == "primary":
+                position = _shutdown_checkpoint(sandbox)
         work()
     finally:
         for server in servers:
             start_server(sandbox, server)
     wait_until_streaming(sandbox)
+
+
+def _settle_standby(sandbox: Sandbox, position: str) -> None:
+    """Have the standby begin its next start behind a position.
+
+    It would replay older WAL otherwise, and full page images in it would mend the page.
+    """
+    deadline = time.monotonic() + 60
+    with connect(sandbox.admin_address("standby"), statement_seconds=120) as connection:
+        while not one_row(connection, "SELECT pg_last_wal_replay_lsn() > %s::pg_lsn", [position])[0]:
+            if time.monotonic() > deadline:
+                raise TargetUnreachable(f"the standby does not reach {position}", "see standby/log in the folder")
+            time.sleep(0.05)
+        connection.execute("CHECKPOINT")
+
+
+def _shutdown_checkpoint(sandbox: Sandbox) -> str:
+    argv: list[str | Path] = [sandbox.bin_dir / "pg_controldata", "-D", sandbox.data_dir("primary")]
+    told = Host(sandbox.prefix).run(argv, timeout_seconds=10, env={"LC_ALL": "C"}).stdout
+    return told.split("Latest checkpoint location:")[1].split()[0]
 
 
 def _flip(content: bytes) -> bytes:

@@ -1,0 +1,67 @@
+"""Throwaway sites of real servers. Whatever happens in a test, they are taken down."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from recovery.errors import SettingsInvalid
+from sandbox import site
+from sandbox.layout import Sandbox
+from sandbox.removal import remove_everything
+
+NewSandbox = Callable[..., Sandbox]
+
+# Not pytest's own temporary directory: its path is long, and closed to the servers' user.
+_ROOM = Path("/tmp")
+_PREFIX = "cvt"
+
+
+@pytest.fixture(scope="session")
+def sandbox_room() -> Iterator[Path]:
+    """A folder for the sandboxes of this test run; what a killed run left is removed first."""
+    from tests.conftest import require_programs
+
+    require_programs("postgres", "pgbackrest", "redis-server", "setpriv")
+    for old in _ROOM.glob(f"{_PREFIX}-*"):
+        owner = old.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            _clear(old)
+    room = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=_ROOM))
+    room.chmod(0o755)
+    yield room
+    _clear(room)
+
+
+@pytest.fixture(scope="session")
+def sandbox(sandbox_room: Path) -> Iterator[Sandbox]:
+    """One prepared site for all tests that leave it as it was. No backup has been taken."""
+    made = site.up(sandbox_room / "shared")
+    yield made
+    site.down(made.folder)
+
+
+@pytest.fixture(scope="module")
+def new_sandbox(sandbox_room: Path) -> Iterator[NewSandbox]:
+    """Make further sites, with the options of `site.up`, for tests that break things."""
+    made: list[Path] = []
+
+    def make(**options: object) -> Sandbox:
+        made.append(Path(tempfile.mkdtemp(prefix="site-", dir=sandbox_room)))
+        return site.up(made[-1], **options)  # type: ignore[arg-type]
+
+    yield make
+    for folder in made:
+        with suppress(SettingsInvalid):
+            site.down(folder)
+
+
+def _clear(room: Path) -> None:
+    remove_everything(room)
+    shutil.rmtree(room, ignore_errors=True)
