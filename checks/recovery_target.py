@@ -211,6 +211,7 @@ def _plan(archive: Archive, backup: BackupSet, target: RecoveryTarget) -> Restor
         timeline=archive.way.timeline,
         first_segment=archive.name(first),
         last_segment=archive.name(wanted),
+        end_lsn=(wanted + 1) * archive.segment_bytes,
         segments=count,
         needed_bytes=backup.database_bytes + min(count * archive.segment_bytes, _MOST_WAL_BYTES) + _SPARE_BYTES,
         expected_seconds=round(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from checks.objectives import Measured, data_loss, measured_recovery, recovery_point, shown_span
+from checks.readiness import scratch_refusal
 from checks.recovery_target import choose_restore, readable_archive, space_refusal
 from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
 from recovery.errors import GateRefused, RecoveryError, TargetUnreachable, VerificationFailed
@@ -137,6 +138,7 @@ def restore(
 
 def decide(wish: Wish, target: RecoveryTarget, level: Level) -> Decision:
     """Facts, then the plan; refused here, before anything is written."""
+    require(scratch_refusal(site().settings), next_step="set restore.scratch_dir to a directory of its own")
     server = read_server_if_it_answers()
     if wish.target_database:
         require_free_name(wish.target_database, server)

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 
+from checks.readiness import preparation_refusal, server_observations
 from flows.backup import backup
-from recovery.facts import Change, ServerFacts
+from recovery.facts import Change, Observation
 from recovery.gate import require
+from recovery.site import site
 from tasks.backups import read_server
+from tasks.copies import measure_free_space
 from tasks.preparation import (
     change_server_settings,
     create_heartbeat,
@@ -17,6 +20,7 @@ from tasks.preparation import (
     find_missing_roles,
     find_stale_configuration,
     install_index_check,
+    read_engine_version,
     restart_database,
     verify_archiving,
     write_backup_configuration,
@@ -28,7 +32,7 @@ from tasks.step import note, runbook
 class Preparation:
     """What was found and what became of it."""
 
-    server: ServerFacts
+    observations: tuple[Observation, ...]
     changes: tuple[Change, ...]
     applied: bool
     waits_for_restart: bool
@@ -46,7 +50,10 @@ def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool 
         first_backup: Take the first full backup into every repository when all is ready.
     """
     server = read_server()
-    require(_unfit(server), next_step="prepare the primary of a supported version")
+    engine = read_engine_version()
+    refusal = preparation_refusal(server, engine, site().settings)
+    require(refusal, next_step="correct recovery.toml or the server, then run this again")
+    observations = server_observations(server, engine, measure_free_space())
     steps = (
         (find_missing_roles, create_roles),
         (find_missing_heartbeat, create_heartbeat),
@@ -71,12 +78,4 @@ def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool 
         verify_archiving()
         if first_backup:
             backup(kind="full")
-    return Preparation(server, tuple(found), apply, waits)
-
-
-def _unfit(server: ServerFacts) -> str | None:
-    if server.in_recovery:
-        return "the server named as primary is a standby"
-    if server.version < 130000:
-        return f"PostgreSQL {server.version // 10000} is older than 13"
-    return None
+    return Preparation(tuple(observations), tuple(found), apply, waits)

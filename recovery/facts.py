@@ -294,8 +294,18 @@ class RestorePlan:
     timeline: int
     first_segment: str
     last_segment: str
+    end_lsn: int
     segments: int
     needed_bytes: int
     expected_seconds: float
     archive_ends_at: datetime | None
     rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Something seen on a site that it is not our place to change; `advice` is empty when all is well."""
+
+    what: str
+    found: str
+    advice: str = ""

@@ -11,6 +11,7 @@ from recovery.adapters import files
 from recovery.adapters.postgres.databases import SiteDatabases
 from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
 from recovery.adapters.postgres.recovered import dump_and_load
+from recovery.adapters.postgres.replay import follow_replay
 from recovery.errors import VerificationFailed
 from recovery.facts import ReachedPoint, RestorePlan
 from recovery.settings import RepoSettings
@@ -52,12 +53,13 @@ def restore_copy(plan: RestorePlan, repos: tuple[RepoSettings, ...], repo: int) 
     """Restore the files of the chosen set into a new folder, apart from everything live."""
     places = site().copies.prepare(plan.backup.label, str(plan.target), repos)
     note(f"restoring {plan.backup.label} to {plan.target} in {places.folder}")
-    tell = ProgressReporter(ProgressArtifact("restore-progress", f"Restore of {plan.backup.label}"))
+    bar = ProgressArtifact("restore-progress", f"Restore of {plan.backup.label}")
     try:
-        site().copies.restore_files(plan, places, repo, tell)
+        site().copies.restore_files(plan, places, repo, ProgressReporter(bar))
     except BaseException:
         site().copies.remove(places)  # nothing half-restored stays
         raise
+    bar.end()
     return places
 
 
@@ -75,7 +77,7 @@ def verify_target_reached(places: CopyPlaces, plan: RestorePlan) -> ReachedPoint
     """
     settings = site().settings
     server = site().copies.server(places)
-    reached = server.follow(plan.target, plan.last_segment, settings.restore.start_seconds, ProgressReporter())
+    reached = follow_replay(server, plan, settings.restore.start_seconds, ProgressReporter())
     refusal = recovery_target.reached_refusal(plan, reached.last_commit_at, reached.lsn)
     if refusal:
         raise VerificationFailed(refusal, "do not use this copy; run this again, with --backup-id of an older set")

@@ -9,6 +9,12 @@ from tasks.step import action, probe, verify
 
 
 @probe
+def read_engine_version() -> tuple[int, int]:
+    """Read the version of the backup engine."""
+    return site().backups.version()
+
+
+@probe
 def find_missing_roles() -> list[Change]:
     """See whether the roles of the checks and of the backups are there and have their rights."""
     address = site().admin_address()

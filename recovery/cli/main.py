@@ -57,10 +57,15 @@ app = typer.Typer(
 @app.callback()
 def _options(
     config: Annotated[str | None, typer.Option(help="settings file instead of recovery.toml")] = None,
+    no_server: Annotated[
+        bool, typer.Option("--no-server", help="run here, even when a Prefect server answers")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show every command that is run")] = False,
 ) -> None:
     if config:
         os.environ["RECOVERY_CONFIG"] = config
+    if no_server:
+        os.environ["RECOVERY_NO_SERVER"] = "1"
     logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL, format="%(asctime)s %(message)s")
 
 

@@ -30,6 +30,7 @@ def prepare(
     if as_json:
         print_json(found)
         return
+    table(("what", "found", "advice"), [(o.what, o.found, o.advice) for o in found.observations], title="This site")
     rows = [(c.what, c.why, "restart" if c.needs_restart else "") for c in found.changes]
     if rows:
         table(
@@ -43,7 +44,9 @@ def prepare(
 
 @app.command()
 def heartbeat(
-    every: Annotated[float, typer.Option(min=0.2, help="seconds between beats; unset: backup.heartbeat_seconds")] = 0,
+    every: Annotated[
+        float | None, typer.Option(min=0.2, help="seconds between beats; unset: backup.heartbeat_seconds")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="write one and end")] = False,
 ) -> None:
     """Write the heartbeat row for ever: it keeps every moment recoverable and lets a loss be measured."""

@@ -47,8 +47,11 @@ def live_places(settings: Settings) -> Places:
     return Places(settings.site.state_dir / "pgbackrest")
 
 
-def live_configuration(settings: Settings) -> str:
-    """The site's configuration: both repositories, the primary as pg1, the standby as pg2."""
+def live_configuration(settings: Settings, *, block_incremental: bool) -> str:
+    """The site's configuration: both repositories, the primary as pg1, the standby as pg2.
+
+    `block_incremental`: pgBackRest 2.46 and newer store only the changed parts of changed files.
+    """
     backup, database, standby = settings.backup, settings.database, settings.standby
     stanza = {
         "pg1-path": str(database.data_dir),
@@ -67,7 +70,10 @@ def live_configuration(settings: Settings) -> str:
             stanza["pg2-host"] = standby.ssh_host
     # Retention is ours: `recover backup expire` refuses what pgBackRest would drop unasked.
     common = _common(backup, live_places(settings)) | {"start-fast": "y", "expire-auto": "n", "archive-timeout": "120"}
-    return _render({"global": common | _repos(backup.repos), backup.stanza: stanza})
+    repos = _repos(backup.repos)
+    if block_incremental:
+        repos |= {f"repo{number}-block": "y" for number in range(1, len(backup.repos) + 1)}
+    return _render({"global": common | repos, backup.stanza: stanza})
 
 
 def scratch_configuration(backup: BackupSettings, repos: Iterable[RepoSettings], places: Places, data_dir: Path) -> str:

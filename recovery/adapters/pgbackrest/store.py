@@ -18,6 +18,7 @@ from recovery.wal import History
 _COPIED = re.compile(r"backup file .*\(([\d.]+)(B|KB|MB|GB|TB), ([\d.]+)%\)")
 _LABEL = re.compile(r"new backup label = (\S+)")
 _LOCKED = 50
+_BLOCK_INCREMENTAL_SINCE = (2, 46)
 _NO_STANDBY = (56, 82)
 _BUSY_POLL_SECONDS = 2.0
 
@@ -83,14 +84,14 @@ class PgBackRest:
         secrets = configuration.secrets_configuration(backup, backup.repos, reveal)
         files.write_text(self._host, self.places.secrets_file, secrets)
         files.write_text(self._host, self.places.pgpass_file, configuration.pgpass(self._settings.database, reveal))
-        text = configuration.live_configuration(self._settings)
+        text = self._live_configuration()
         files.write_text(self._host, self.places.config_file, text, mode="0640")
 
     def configuration_is_current(self) -> bool:
         """Whether the generated files are what the settings say today."""
         backup, reveal = self._settings.backup, self._secrets.reveal
         wanted = {
-            self.places.config_file: configuration.live_configuration(self._settings),
+            self.places.config_file: self._live_configuration(),
             self.places.secrets_file: configuration.secrets_configuration(backup, backup.repos, reveal),
             self.places.pgpass_file: configuration.pgpass(self._settings.database, reveal),
         }
@@ -167,6 +168,20 @@ class PgBackRest:
         if kept_fulls is not None:
             options.append(f"--repo{repo}-retention-full={kept_fulls}")
         self._run("expire", f"--repo={repo}", *options, seconds=self._settings.backup.timeout_seconds)
+
+    def version(self) -> tuple[int, int]:
+        """The installed version of pgBackRest.
+
+        Raises: SettingsInvalid when it is not installed.
+        """
+        said = self._host.run(["pgbackrest", "version"], timeout_seconds=30).stdout
+        found = re.search(r"(\d+)\.(\d+)", said)
+        return (int(found[1]), int(found[2])) if found else (0, 0)
+
+    def _live_configuration(self) -> str:
+        return configuration.live_configuration(
+            self._settings, block_incremental=self.version() >= _BLOCK_INCREMENTAL_SINCE
+        )
 
     # Running it ---------------------------------------------------------------------------------
 

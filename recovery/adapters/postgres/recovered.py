@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from recovery.adapters import files
-from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.process import Host
-from recovery.errors import CommandFailed, RecoveryError, TargetUnreachable, VerificationFailed
-from recovery.facts import DatabaseAddress, Progress, ReachedPoint, RecoveryTarget, TargetKind
-from recovery.wal import format_lsn, parse_lsn
+from recovery.errors import CommandFailed, VerificationFailed
+from recovery.facts import DatabaseAddress
 
-_POLL_SECONDS = 0.1
-_STANDSTILL_SECONDS = 20.0
-_QUIET_SECONDS = 0.6
-_STOPPING = re.compile(r"recovery stopping ((?:before|after|at)\b.*)")
-_FATAL = re.compile(r"(?:FATAL|PANIC):  (.*)")
-_RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
-_LAST_COMMIT = re.compile(r"last completed transaction was at log time (\S+ \S+)")
 # As in the control file: a copy must not be smaller than its primary was.
 _CONTROL_SETTINGS = (
     "max_connections",
@@ -98,24 +87,6 @@ class RecoveredServer:
         ]
         self._host.run(argv, timeout_seconds=70, check=False)
 
-    def follow(
-        self, target: RecoveryTarget, last_segment: str, seconds: float, on_progress: Callable[[Progress], None]
-    ) -> ReachedPoint:
-        """Watch the replay until the target is reached, and prove that it is.
-
-        Waits: up to the deadline. Raises: VerificationFailed when replay ended, or stands still, before it.
-        """
-        watch = _Replay(self, target, last_segment, on_progress)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if watch.arrived():
-                return watch.reached()
-            time.sleep(_POLL_SECONDS)
-        raise VerificationFailed(
-            f"replay did not reach {target} within {seconds:.0f} s (at {watch.position})",
-            "raise restore.start_seconds in recovery.toml, or restore from a newer backup (--backup-id)",
-        )
-
     def promote(self, *, seconds: float = 300) -> None:
         """End recovery: the copy becomes a server that can be written to. Idempotent."""
         with connect(self.address(), statement_seconds=seconds + 10) as connection:
@@ -178,121 +149,6 @@ log_min_messages = log
 max_wal_size = 4GB
 jit = off
 """
-
-
-class _Replay:
-    """One look after another at a replaying server."""
-
-    def __init__(
-        self,
-        server: RecoveredServer,
-        target: RecoveryTarget,
-        last_segment: str,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self._server, self._target, self._last_segment = server, target, last_segment
-        self._on_progress = on_progress
-        self._log = ""
-        self._lsn = 0
-        self._moved_at = time.monotonic()
-        self._last_commit_at: datetime | None = None
-
-    @property
-    def position(self) -> str:
-        return format_lsn(self._lsn)
-
-    def arrived(self) -> bool:
-        self._log = self._server.log_text()
-        self._refuse_a_dead_server()
-        paused = self._look()
-        if paused is None:
-            return False
-        self._on_progress(Progress("replay", detail=f"at LSN {self.position}, commit {self._last_commit_at or '…'}"))
-        if self._target.kind is not TargetKind.LATEST:
-            return paused
-        return self._end_of_archive()
-
-    def reached(self) -> ReachedPoint:
-        self._log = self._server.log_text()  # the words come a moment before the pause shows
-        stopping = _STOPPING.findall(self._log)
-        latest = self._target.kind is TargetKind.LATEST
-        if not latest and not stopping:
-            raise VerificationFailed(
-                f"the copy paused, but its log does not say that it stopped at {self._target}",
-                f"read {self._server.places.log_file}; the copy must not be trusted",
-            )
-        restored = _RESTORED.findall(self._log)
-        proof = f"replayed to the end of the archive ({restored[-1]})" if latest and restored else ""
-        return ReachedPoint(
-            self._lsn,
-            int(restored[-1][:8], 16) if restored else 0,
-            self._last_commit_at,
-            None,
-            proof or (f"recovery stopping {stopping[-1]}" if stopping else "replayed to the end of the archive"),
-        )
-
-    def _look(self) -> bool | None:
-        """Whether replay is paused; None while the server does not answer yet."""
-        try:
-            with connect(self._server.address(), connect_seconds=2, statement_seconds=10) as connection:
-                return self._read(connection)
-        except TargetUnreachable:
-            return None
-
-    def _read(self, connection: Connection) -> bool:
-        row = one_row(
-            connection,
-            """SELECT pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp(),
-                      CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END""",
-        )
-        lsn = parse_lsn(row[0] or "0/0")
-        if lsn != self._lsn:
-            self._lsn, self._moved_at = lsn, time.monotonic()
-        self._last_commit_at = row[1].astimezone(UTC) if row[1] else None
-        if row[2] is None:
-            raise VerificationFailed(
-                "the copy ended its recovery by itself, before it was asked to", "do not use it; run this again"
-            )
-        return bool(row[2] == "paused")
-
-    def _end_of_archive(self) -> bool:
-        still = time.monotonic() - self._moved_at
-        restored = _RESTORED.findall(self._log)
-        # Timeline digits differ along a switch; the place on the way is what counts.
-        if restored and restored[-1][8:] >= self._last_segment[8:]:
-            return still > _QUIET_SECONDS
-        if still > _STANDSTILL_SECONDS:
-            raise VerificationFailed(
-                f"replay stands still at {self.position}, before the last archived segment {self._last_segment}",
-                "a WAL segment is missing or unreadable: run recover backup check, then restore to a moment before the gap",
-            )
-        return False
-
-    def _refuse_a_dead_server(self) -> None:
-        fatal = [
-            text for text in _FATAL.findall(self._log) if "starting up" not in text and "not yet accept" not in text
-        ]
-        if not fatal or "database system is shut down" not in self._log:
-            return
-        commits = _LAST_COMMIT.findall(self._log)
-        raise _replay_error(fatal[0], commits[-1] if commits else "", self._target)
-
-
-def _replay_error(fatal: str, last_commit: str, target: RecoveryTarget) -> RecoveryError:
-    if "ended before configured recovery target" in fatal:
-        reached = f"; the last transaction there is from {last_commit}" if last_commit else ""
-        return VerificationFailed(
-            f"the archive ends before {target}{reached}",
-            "ask for an earlier moment, or wait until newer WAL is archived",
-        )
-    if "is not a child of this server's history" in fatal or "not in this server's history" in fatal:
-        return VerificationFailed(
-            f"the backup and {target} lie on different timelines: {fatal}",
-            "name the set (--backup-id) or --target-timeline",
-        )
-    return VerificationFailed(
-        f"the copy stopped while replaying WAL: {fatal}", "read its log in the run's journal folder"
-    )
 
 
 def dump_and_load(host: Host, bin_dir: Path, source: DatabaseAddress, into: DatabaseAddress, *, seconds: float) -> None:

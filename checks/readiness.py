@@ -1,0 +1,50 @@
+"""What an existing site needs before it can be protected, seen from its facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from recovery.facts import Observation, ServerFacts
+from recovery.settings import Settings
+
+_OLDEST_SERVER = 130000
+_OLDEST_ENGINE = (2, 37)  # older ones fall back silently when no set reaches the target
+_ADVISED_ENGINE = (2, 46)  # block incremental
+
+
+def server_observations(server: ServerFacts, engine: tuple[int, int], free_bytes: int) -> list[Observation]:
+    """Versions, checksums and disk of a site, each with advice where something is amiss."""
+    checksums = "" if server.data_checksums else "damaged pages go unseen into backups: pg_checksums --enable (stopped)"
+    engine_advice = "" if engine >= _ADVISED_ENGINE else "2.46 and newer store increments by block"
+    room = "" if free_bytes > 2 * server.database_bytes else "a restored copy and its WAL may not fit beside the site"
+    return [
+        Observation("PostgreSQL", server.settings.get("server_version", ""), ""),
+        Observation("data checksums", "on" if server.data_checksums else "off", checksums),
+        Observation("pgBackRest", f"{engine[0]}.{engine[1]}", engine_advice),
+        Observation("database", f"{server.database_bytes / 1e6:.0f} MB", ""),
+        Observation("free for restored copies", f"{free_bytes / 1e9:.1f} GB", room),
+    ]
+
+
+def preparation_refusal(server: ServerFacts, engine: tuple[int, int], settings: Settings) -> str | None:
+    """Why this site cannot be prepared, or None."""
+    if server.in_recovery:
+        return "the server named as primary is a standby"
+    if server.version < _OLDEST_SERVER:
+        return f"PostgreSQL {server.version // 10000} is older than 13"
+    if engine < _OLDEST_ENGINE:
+        return f"pgBackRest {engine[0]}.{engine[1]} is older than 2.37, which restores to the wrong moment unasked"
+    if settings.database.data_dir != Path(server.data_dir):
+        return f"database.data_dir is {settings.database.data_dir}, but the server's is {server.data_dir}"
+    return scratch_refusal(settings)
+
+
+def scratch_refusal(settings: Settings) -> str | None:
+    """Why restored copies must not be made where the settings say, or None."""
+    live = [one.data_dir for one in (settings.database, settings.standby) if one and one.data_dir]
+    for data_dir in live:
+        if data_dir == settings.scratch_dir or data_dir in settings.scratch_dir.parents:
+            return f"restore.scratch_dir {settings.scratch_dir} lies in the live data directory {data_dir}"
+        if settings.scratch_dir in data_dir.parents:
+            return f"the live data directory {data_dir} lies in restore.scratch_dir {settings.scratch_dir}"
+    return None
