@@ -17,6 +17,7 @@ from tasks.backups import (
     read_repository,
     read_server,
     record_site_facts,
+    require_answering_repository,
     take_backup,
     verify_backup_taken,
 )
@@ -68,6 +69,7 @@ def backup(kind: BackupKind = "incr", repo: RepoChoice = "all") -> BackupReport:
 
 def take_and_prove(kind: BackupKind, repo: int, annotations: dict[str, str], server: ServerFacts) -> BackupSet:
     """One repository: take the backup, then prove it."""
+    require_answering_repository(repo)
     label = take_backup(kind, repo, annotations)
     return verify_backup_taken(label, repo, server.segment_bytes)
 

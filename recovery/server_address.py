@@ -74,7 +74,7 @@ def client_environment(state_dir: Path, url: str, password: str | None) -> dict[
     environment = {
         "PREFECT_HOME": str(server_folder(state_dir) / "home"),
         "PREFECT_API_URL": f"{url}/api",
-        "PREFECT_UI_URL": url,
+        "PREFECT_UI_URL": f"{url}/v2",  # a link without it opens the old UI: docs/prefect-ui.md
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "8",  # a running flow outlives a server that is away for 90 s
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

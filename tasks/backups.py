@@ -58,6 +58,15 @@ def describe_site(server: ServerFacts) -> dict[str, str]:
     }
 
 
+@probe
+def require_answering_repository(repo: int) -> None:
+    """Ask the repository for its sets, so that one that hangs is known in seconds and not in minutes.
+
+    Raises: TargetUnreachable, SettingsInvalid.
+    """
+    site().backups.read_sets(repo)
+
+
 @action
 def take_backup(kind: BackupKind, repo: int, annotations: dict[str, str]) -> str:
     """Take a backup into one repository, from the standby where that works."""

@@ -69,7 +69,7 @@ class Host:
         """
         words = self.command(argv, env=env, outlives=outlives)
         log.debug("run %s", redact(" ".join(words)))
-        completed = _run_to_end(words, timeout_seconds, stdin, on_line)
+        completed = _run_to_end(words, timeout_seconds, stdin, on_line, name=_spoken(argv))
         if completed.status and check:
             raise failed(argv, completed)
         return completed
@@ -92,6 +92,13 @@ class Host:
 
 
 HERE = Host()
+
+
+def _spoken(argv: Sequence[str | Path]) -> str:
+    """A command as people say it: the program and, where there is one, its subcommand."""
+    rest = (str(word) for word in argv[1:])
+    subcommand = next((word for word in rest if re.fullmatch(r"[a-z-]*[a-z]", word) and not word.startswith("-")), "")
+    return f"{Path(str(argv[0])).name} {subcommand}".strip()
 
 
 def failed(argv: Sequence[str | Path], completed: Completed) -> CommandFailed:
@@ -228,7 +235,7 @@ def _run_to_end(
     except subprocess.TimeoutExpired as error:
         _kill_group(process)
         raise TargetUnreachable(
-            f"{redact(' '.join(words[-8:]))} was still running after {timeout_seconds:.0f} s and was stopped",
+            f"{name} was still running after {timeout_seconds:.0f} s and was stopped",
             "check that its server answers (network, S3, disk), then run this again",
         ) from error
     except BaseException:

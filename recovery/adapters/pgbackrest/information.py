@@ -36,11 +36,18 @@ def read_sets(text: str, repo: int, stanza: str) -> tuple[BackupSet, ...]:
             )
         case _:
             raise SettingsInvalid(
-                f"repository {repo} cannot be read: {first_sentence(status['message'])}",
-                "check the encryption key (BACKUP_ENCRYPTION_KEY), the S3 keys and the bucket",
+                f"repository {repo} cannot be read: {_plain_reason(status['message'])}",
+                "check the encryption key (BACKUP_ENCRYPTION_KEY), the S3 keys and the bucket; "
+                "then run: recover site prepare --apply",
             )
     sets = [_set(entry, repo) for entry in stanzas[0].get("backup", []) if entry["database"]["repo-key"] == repo]
     return tuple(sorted(sets, key=lambda found: found.stopped_at))
+
+
+def _plain_reason(message: str) -> str:
+    if "FormatError" in message or "CryptoError" in message:
+        return "its files make no sense with this encryption key"
+    return first_sentence(message)
 
 
 def _set(entry: dict[str, Any], repo: int) -> BackupSet:
@@ -90,7 +97,7 @@ def read_archive(text: str, segment_bytes: int) -> ArchiveListing:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, strict=False)  # a wrong key puts raw bytes into its messages
     except json.JSONDecodeError as error:
         raise VerificationFailed(
             f"pgBackRest's answer is not JSON: {text[:200]!r}", "run the same pgbackrest command by hand"
@@ -126,23 +133,20 @@ def _messages(text: str) -> Iterator[str]:
             yield found[1].strip()
 
 
-def explain(error: CommandFailed) -> CommandFailed | SettingsInvalid:
-    """The failure of a pgBackRest command, with what to do about its likely cause."""
-    said = first_error(error.last_lines) or error.problem
-    for pattern, next_step in _LIKELY:
-        if re.search(pattern, said):
-            return CommandFailed(f"pgbackrest: {said}", next_step, error.argv, error.status, "")
-    return CommandFailed(
-        f"pgbackrest: {said}", _BY_STATUS.get(error.status, error.next_step), error.argv, error.status, ""
-    )
+def explain(error: CommandFailed, output: str) -> CommandFailed:
+    """The failure of a pgBackRest command, from all that it wrote, with what to do about its likely cause."""
+    said = first_error(output) or error.problem
+    next_step = next((advice for pattern, advice in _LIKELY if re.search(pattern, said)), None)
+    if next_step == _CHECK_KEY:  # the rest of the text is what a wrong key made of the file
+        said = f"{said.split('FormatError')[0].rstrip(' :')}: it cannot be read with this encryption key"
+    advice = next_step or _BY_STATUS.get(error.status, error.next_step)
+    return CommandFailed(f"pgbackrest: {said}", advice, error.argv, error.status, "")
 
 
+_CHECK_KEY = "check the encryption key (BACKUP_ENCRYPTION_KEY), then run: recover site prepare --apply"
 _LIKELY = (
     (r"No space left", "free disk space where it writes (df -h), then run this again"),
-    (
-        r"cipher|unable to flush|padding",
-        "check the encryption key (BACKUP_ENCRYPTION_KEY): it must be the one the repository was made with",
-    ),
+    (r"cipher|unable to flush|padding|unable to load info file", _CHECK_KEY),
     (
         r"Data corruption|checksum",
         "this set is damaged in this repository: use the other region (--source-region), and run: recover backup check",
@@ -164,9 +168,10 @@ _BY_STATUS = {
 
 
 def first_error(text: str) -> str:
-    """The first error that pgBackRest wrote, in one line."""
+    """The first error that pgBackRest wrote, in one line and without raw bytes."""
     found = re.search(r"ERROR: (\[\d+\]: .*(?:\n(?!\S*\d{4}-|P\d\d).*)*)", text)
-    return " ".join(found[1].split())[:400] if found else ""
+    readable = "".join(c for c in found[1] if c.isprintable() or c.isspace()) if found else ""
+    return " ".join(readable.replace("\ufffd", "").split())[:400]
 
 
 def first_sentence(text: str) -> str:

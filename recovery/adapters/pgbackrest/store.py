@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from recovery.adapters import files
 from recovery.adapters.pgbackrest import configuration, information
-from recovery.adapters.process import Completed, Host
+from recovery.adapters.process import Completed, Host, failed
 from recovery.adapters.secrets import Secrets
 from recovery.errors import Busy, CommandFailed, RecoveryError, VerificationFailed
 from recovery.facts import BackupKind, BackupSet, Progress, RepoFacts
@@ -201,8 +201,13 @@ class PgBackRest:
     ) -> Completed:
         # repo-ls and repo-get refuse a stanza in some versions; their path names it.
         stanza = [] if command in ("repo-ls", "repo-get") else [f"--stanza={self._settings.backup.stanza}"]
-        argv = pgbackrest(self.places, command, [*stanza, f"--log-level-console={level}", *options])
+        argv = pgbackrest(self.places, command, [*stanza, f"--log-level-console={level}", *_errors(level), *options])
         return run_pgbackrest(self._host, argv, self.places, seconds=seconds, on_line=on_line)
+
+
+def _errors(level: str) -> list[str]:
+    """A command whose output is read writes its errors apart from it."""
+    return ["--log-level-stderr=error"] if level == "off" else []
 
 
 def pgbackrest(places: configuration.Places, command: str, options: Iterable[str]) -> list[str]:
@@ -221,10 +226,10 @@ def run_pgbackrest(
 ) -> Completed:
     """Run pgBackRest; a failure says what to do about its likely cause."""
     environment = {"PGPASSFILE": str(places.pgpass_file)}
-    try:
-        return host.run(argv, timeout_seconds=seconds, env=environment, on_line=on_line)
-    except CommandFailed as error:
-        raise information.explain(error) from error
+    completed = host.run(argv, timeout_seconds=seconds, env=environment, on_line=on_line, check=False)
+    if completed.status:
+        raise information.explain(failed(argv, completed), completed.stdout + completed.stderr)
+    return completed
 
 
 class _BackupWatch:
