@@ -55,7 +55,15 @@ class ProgressArtifact:
         if self._off or progress.percent is None or (now < self._due and progress.percent < 100):
             return
         self._due = now + _PROGRESS_SECONDS
-        shown = {"data": progress.percent, "description": redact(f"{self._description}: {progress_line(progress)}")}
+        self._show(progress.percent, progress_line(progress))
+
+    def end(self) -> None:
+        """The step is done; the last Progress that came was hardly ever the very end."""
+        if not self._off:
+            self._show(100.0, "done")
+
+    def _show(self, percent: float, line: str) -> None:
+        shown = {"data": percent, "description": redact(f"{self._description}: {line}")}
         if self._id:
             self._off = _ask("PATCH", f"/artifacts/{self._id}", shown) is None
             return

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -130,18 +129,16 @@ def run_recover(environment: dict[str, str], *words: str, seconds: float = 100) 
 
 
 @pytest.fixture(scope="session")
-def served_sandbox() -> Iterator[tuple[Sandbox, Path]]:
+def served_sandbox(sandbox_room: Path) -> Iterator[tuple[Sandbox, Path]]:
     """A small site that is prepared for backups, with a free port for its Prefect server."""
-    folder = Path(tempfile.mkdtemp(prefix="served-", dir="/tmp"))
-    folder.chmod(0o755)
+    folder = sandbox_room / "served"
     try:
-        sandbox = sandbox_site.up(folder / "site", transactions_per_second=5)
+        sandbox = sandbox_site.up(folder, transactions_per_second=5)
         settings_file = sandbox.folder / "served.toml"
         settings_file.write_text(sandbox.settings_file.read_text() + f"\n[server]\nport = {free_port()}\n")
         yield sandbox, settings_file
     finally:
-        sandbox_site.down(folder / "site")
-        shutil.rmtree(folder, ignore_errors=True)
+        sandbox_site.down(folder)
 
 
 @pytest.fixture(scope="session")
@@ -169,7 +166,7 @@ def served(served_sandbox: tuple[Sandbox, Path]) -> Iterator[Served]:
 
 
 @pytest.fixture
-def page(served: Served) -> Iterator[Any]:
+def page(served: Served, request: pytest.FixtureRequest) -> Iterator[Any]:
     """A page of a real browser without a head."""
     from playwright.sync_api import sync_playwright
 
@@ -179,6 +176,7 @@ def page(served: Served) -> Iterator[Any]:
             page = browser.new_page(viewport={"width": 1280, "height": 800}, base_url=served.url)
             page.set_default_timeout(20_000)
             yield page
+            page.screenshot(path=_last_look(request.node.name))
         finally:
             browser.close()
 
@@ -190,3 +188,10 @@ def _chromium() -> str:
             pytest.fail("chromium is not installed (apt install chromium)")
         pytest.skip("chromium is not installed (apt install chromium)")
     return found
+
+
+def _last_look(test: str) -> Path:
+    """Where the picture of the last page is: SCREENSHOTS, or a folder that is thrown away."""
+    folder = Path(os.environ.get("SCREENSHOTS") or "/tmp/clickview-recovery-pages")
+    folder.mkdir(exist_ok=True)
+    return folder / f"last-{test}.png"

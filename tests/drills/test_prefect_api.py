@@ -32,7 +32,8 @@ def test_backup_is_taken_and_shown(served: Served) -> None:
     assert run["state_type"] == "COMPLETED", served.logs(run["id"])
     artifacts = served.ask("POST", "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     assert [(one["key"], one["type"]) for one in artifacts] == [("backup-sets", "table")]
-    assert any(f"{served.url}/artifacts/artifact/{artifacts[0]['id']}" in line for line in served.logs(run["id"]))
+    link = f"{served.url}/v2/artifacts/artifact/{artifacts[0]['id']}"
+    wait_for(lambda: any(link in line for line in served.logs(run["id"])), seconds=10)
 
 
 def test_wrong_choice_is_refused_with_the_reason(served: Served) -> None:

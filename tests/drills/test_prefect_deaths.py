@@ -20,7 +20,7 @@ def test_killed_run_is_crashed_and_frees_its_slot(served: Served) -> None:
 
 
 def test_run_outlives_its_worker(served: Served) -> None:
-    run_id = served.submit("nap/nap", seconds=8)
+    run_id = served.submit("nap/nap", seconds=4)
     served.wait(run_id, "RUNNING")
     os.kill(served.worker(), signal.SIGKILL)
     assert served.wait(run_id, seconds=30)["state_type"] == "COMPLETED"
