@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -223,6 +224,8 @@ def _run_to_end(
     timeout_seconds: float,
     stdin: str | None,
     on_line: Callable[[str], None] | None,
+    *,
+    name: str,
 ) -> Completed:
     process = _start(words, with_stdin=stdin is not None)
     assert process.stdout and process.stderr
