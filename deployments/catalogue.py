@@ -79,12 +79,22 @@ def put_all(client: SyncPrefectClient, file: Path) -> list[str]:
     """
     put_work_pool(client)
     problems = []
-    for wanted in read_deployments(file):
+    every = read_deployments(file)
+    remove_forgotten(client, {wanted["entrypoint"] for wanted in every})
+    for wanted in every:
         try:
             put_deployment(client, wanted)
         except (ImportError, ScriptError, MissingFlowError, PrefectHTTPStatusError) as error:
             problems.append(f"{wanted['name']}: {type(error).__name__}: {error}")
     return problems
+
+
+def remove_forgotten(client: SyncPrefectClient, entrypoints: set[str]) -> None:
+    """Remove deployments of ours that an older version put: their schedules would fail for ever."""
+    for known in client.read_deployments():
+        entrypoint = known.entrypoint or ""
+        if known.work_pool_name == WORK_POOL and entrypoint.startswith("flows.") and entrypoint not in entrypoints:
+            client.delete_deployment(known.id)
 
 
 def _schedules(wanted: dict[str, Any], paused: set[str]) -> list[DeploymentScheduleCreate]:

@@ -1,0 +1,142 @@
+"""Deployments and the server around them, as far as no server is needed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deployments.past_runs import read_past_run
+from deployments.place import place_of, server_environment, worker_environment
+from recovery.errors import SettingsInvalid
+from recovery.lease import hold_lease, lease_holder
+from recovery.server_address import ServerAddress, answering_server, note_address, noted_address, server_folder
+from recovery.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+NEVER = 2**22  # no process has this id
+
+
+def settings(tmp_path: Path, **server: object) -> Settings:
+    return Settings.model_validate(
+        {
+            "site": {"state_dir": str(tmp_path)},
+            "backup": {"encryption_key": "0123456789", "primary": {"bucket": "bucket"}},
+            "server": server,
+        }
+    )
+
+
+def deployments() -> list[dict[str, object]]:
+    found: list[dict[str, object]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    return found
+
+
+def test_every_runbook_is_deployed_under_its_own_name() -> None:
+    runbooks = {
+        f"flows.{file.stem}.{match[1]}"
+        for file in (ROOT / "flows").glob("*.py")
+        for match in re.finditer(r"^@runbook\(.*\)\ndef (\w+)", file.read_text(), re.MULTILINE)
+    }
+    assert {one["entrypoint"] for one in deployments()} == runbooks
+    for one in deployments():
+        assert str(one["entrypoint"]).rpartition(".")[2].replace("_", "-") == one["name"]
+
+
+def test_every_schedule_has_a_name_and_says_utc() -> None:
+    for one in deployments():
+        schedules = one.get("schedules", [])
+        assert isinstance(schedules, list)
+        for schedule in schedules:
+            assert schedule["slug"]
+            assert schedule["timezone"] == "UTC"
+            assert "UTC" in str(one["description"])
+
+
+def test_address_open_to_others_needs_a_password(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        place_of(settings(tmp_path, host="0.0.0.0"), None)
+    assert str(refused.value) == (
+        "server.host is 0.0.0.0: whoever reaches it could start a restore without a password\n"
+        "NEXT: set api_password in [server], or leave host at 127.0.0.1 and use an ssh tunnel"
+    )
+    place = place_of(settings(tmp_path, host="0.0.0.0"), "operator:long-secret")
+    assert place.url == "http://127.0.0.1:4200"
+    assert server_environment(place, "postgresql://")["PREFECT_SERVER_API_AUTH_STRING"] == "operator:long-secret"
+    assert worker_environment(place)["PREFECT_API_AUTH_STRING"] == "operator:long-secret"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.1.2.3"])
+def test_loopback_needs_no_password(tmp_path: Path, host: str) -> None:
+    assert "PREFECT_SERVER_API_AUTH_STRING" not in server_environment(place_of(settings(tmp_path, host=host), None), "")
+
+
+def test_settings_of_the_user_s_own_prefect_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_API_KEY", "of-somebody")
+    monkeypatch.setenv("PREFECT_API_URL", "https://elsewhere.example/api")
+    environment = worker_environment(place_of(settings(tmp_path), None))
+    assert "PREFECT_API_KEY" not in environment
+    assert environment["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
+    assert environment["PREFECT_HOME"] == str(tmp_path / "prefect" / "home")
+
+
+def test_server_that_does_not_answer_is_not_found(tmp_path: Path) -> None:
+    assert answering_server(tmp_path) is None
+    server_folder(tmp_path).mkdir()
+    note_address(tmp_path, ServerAddress("http://127.0.0.1:9", 1, "2026-01-01T00:00:00+00:00"))
+    noted = noted_address(tmp_path)
+    assert noted is not None
+    assert noted.api == "http://127.0.0.1:9/api"
+    assert answering_server(tmp_path) is None
+
+
+def test_lease_holder_is_whoever_holds_it_now(tmp_path: Path) -> None:
+    assert lease_holder(tmp_path, "serve") is None
+    with hold_lease(tmp_path, "serve"):
+        assert lease_holder(tmp_path, "serve") == os.getpid()
+    assert lease_holder(tmp_path, "serve") is None
+
+
+def journal(folder: Path, *entries: dict[str, object]) -> Path:
+    folder.mkdir()
+    lines = [json.dumps({"at": f"2020-01-15T10:30:0{n}+00:00", **entry}) for n, entry in enumerate(entries)]
+    (folder / "journal.jsonl").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+BEGIN = {"event": "run begin", "runbook": "backup_check", "parameters": {"repo": "1"}, "pid": NEVER}
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "message"),
+    [
+        ({"event": "run done"}, "COMPLETED", "run without the server"),
+        ({"event": "run failed", "error": "GateRefused: no"}, "FAILED", "GateRefused: no"),
+        ({"event": "note"}, "CRASHED", "its process was gone before it ended (run without the server)"),
+    ],
+)
+def test_past_run_is_read_from_its_journal(tmp_path: Path, end: dict[str, object], state: str, message: str) -> None:
+    run = read_past_run(journal(tmp_path / "one", BEGIN, end))
+    assert run is not None
+    assert (run.flow, run.parameters, run.state, run.message) == ("backup-check", {"repo": "1"}, state, message)
+    assert (run.end - run.begin).total_seconds() == 1
+
+
+def test_run_that_goes_on_is_not_past(tmp_path: Path) -> None:
+    now = {"at": datetime.now(UTC).isoformat()}
+    assert read_past_run(journal(tmp_path / "one", BEGIN | {"pid": os.getpid()} | now, {"event": "note"} | now)) is None
+
+
+def test_later_process_with_the_same_id_is_not_the_run(tmp_path: Path) -> None:
+    run = read_past_run(journal(tmp_path / "one", BEGIN | {"pid": os.getpid()}, {"event": "note"}))
+    assert run is not None
+    assert run.state == "CRASHED"
+
+
+def test_run_made_inside_prefect_is_not_shown_twice(tmp_path: Path) -> None:
+    assert read_past_run(journal(tmp_path / "one", BEGIN | {"flow_run_id": "x"}, {"event": "run done"})) is None
