@@ -16,7 +16,7 @@ setup: .venv/installed  ## install system packages (apt) and Python packages (.v
 .venv/installed: pyproject.toml constraints.txt deployments/install-packages
 	deployments/install-packages
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: setup      ## a whole site, backups, a loss on purpose and the way back; leaves the UI open

@@ -2,12 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from recovery.catalog import Catalog
 from recovery.expectation import Expectation
-from recovery.facts import CheckReport, CheckResult, DatabaseAddress
+from recovery.facts import (
+    BackupKind,
+    BackupSet,
+    CheckReport,
+    CheckResult,
+    DatabaseAddress,
+    Progress,
+    RepoFacts,
+    ServerFacts,
+)
+
+
+class Database(Protocol):
+    """The primary."""
+
+    def read_facts(self) -> ServerFacts:
+        """What it is and where it stands."""
+
+    def switch_wal(self) -> str:
+        """Close the current WAL segment; its name."""
+
+    def wait_until_archived(self, segment: str, *, seconds: float) -> None:
+        """Wait until a segment has reached the archive."""
+
+
+class BackupStore(Protocol):
+    """The repositories: backup sets and the WAL archive."""
+
+    def version(self) -> tuple[int, int]:
+        """The version of the engine."""
+
+    def read_sets(self, repo: int) -> tuple[BackupSet, ...]:
+        """The sets of one repository, oldest first."""
+
+    def read_repo(self, repo: int, segment_bytes: int) -> RepoFacts:
+        """Everything one repository holds; a repository that cannot be read is a fact."""
+
+    def verify(self, repo: int) -> tuple[str, ...]:
+        """Read every file; what is damaged, a line each."""
+
+    def back_up(
+        self, kind: BackupKind, repo: int, annotations: Mapping[str, str], on_progress: Callable[[Progress], None]
+    ) -> tuple[str, bool]:
+        """Take a backup; its label, and whether the standby gave the files."""
+
+    def annotate(self, label: str, repo: int, annotations: Mapping[str, str]) -> None:
+        """Note something on a set."""
+
+    def expire(self, repo: int, *, label: str | None = None, kept_fulls: int | None = None) -> None:
+        """Drop one set, or all but the newest full ones."""
+
+    def server_settings(self) -> dict[str, str]:
+        """What the database server must be told so that its WAL comes here."""
+
+    def configuration_is_current(self) -> bool:
+        """Whether the engine's configuration is what the settings say today."""
+
+    def write_configuration(self) -> None:
+        """Generate the engine's configuration."""
+
+    def create_stanza(self) -> None:
+        """Make the repositories ready for this database."""
+
+    def check_archiving(self) -> None:
+        """Prove that WAL reaches every repository."""
 
 
 class Evidence(Protocol):

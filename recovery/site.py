@@ -12,13 +12,11 @@ from recovery.settings import Settings, load_settings
 if TYPE_CHECKING:
     from recovery.adapters.application import Application
     from recovery.adapters.pgbackrest.copies import RestoredCopies
-    from recovery.adapters.pgbackrest.store import PgBackRest
-    from recovery.adapters.postgres.server import PostgresServer
     from recovery.adapters.process import Host
     from recovery.adapters.secrets import Secrets
     from recovery.adapters.services import Service
     from recovery.facts import DatabaseAddress
-    from recovery.roles import DataChecks, Evidence, Inspection
+    from recovery.roles import BackupStore, Database, DataChecks, Evidence, Inspection
 
 
 class Site:
@@ -46,14 +44,14 @@ class Site:
         return Host(self.settings.database.command_prefix)
 
     @cached_property
-    def primary(self) -> PostgresServer:
+    def primary(self) -> Database:
         """The primary, seen by its superuser over its socket."""
         from recovery.adapters.postgres.server import PostgresServer
 
         return PostgresServer(self.admin_address(self.settings.database.name))
 
     @cached_property
-    def backups(self) -> PgBackRest:
+    def backups(self) -> BackupStore:
         from recovery.adapters.pgbackrest.store import PgBackRest
 
         return PgBackRest(self.settings, self.host, self.secrets)

@@ -75,7 +75,7 @@ def find_stale_configuration() -> list[Change]:
     """See whether pgBackRest's generated files are what the settings say today."""
     if site().backups.configuration_is_current():
         return []
-    return [Change(f"write {site().backups.places.config_file}", "it is generated from recovery.toml")]
+    return [Change("write the configuration of the backup engine", "it is generated from recovery.toml and differs")]
 
 
 @action
