@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from recovery.errors import GateRefused, SettingsInvalid
@@ -153,6 +154,10 @@ def plan_sandbox(folder: Path, *, transactions_per_second: float = 50.0) -> Sand
 
     Raises: GateRefused when the folder can't be used, SettingsInvalid when a program is missing.
     """
+    if not find_spec("moto") or not find_spec("cheroot"):
+        raise SettingsInvalid(
+            "the sandbox's S3 server is not installed", "install the extra: uv tool install '.[sandbox]', or make setup"
+        )
     folder = folder.resolve()
     refusal = folder_refusal(folder)
     if refusal:
