@@ -45,8 +45,8 @@ def test_every_moment_holds_exactly_its_rows(drill: Drill) -> None:
         moment = begin + (seconds_ago(0.5) - begin) * chance.random()
         rows = prove(drill, moment)
         exact += 1
-        print(f"moment {number} of {N}: {text(moment)}: {rows} rows expected, exact"  # noqa: T201
-    print(f"SEED={SEED}: {exact} of {N} moments exact"  # noqa: T201
+        print(f"moment {number} of {N}: {text(moment)}: {rows} rows expected, exact")  # noqa: T201
+    print(f"SEED={SEED}: {exact} of {N} moments exact")  # noqa: T201
     assert exact == N
 
 
