@@ -1,0 +1,1 @@
+"""How fast backup and restore are, beside the tools that could do the same."""
