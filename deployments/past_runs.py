@@ -59,7 +59,8 @@ def import_past_runs(flow_runs: FlowRuns, postgres: OwnPostgres, runs_dir: Path)
             (folder / "imported").write_text(_add(flow_runs, postgres, run))
         except (httpx.HTTPError, RecoveryError, OSError) as error:
             log.warning("run %s is not shown in the UI yet: %s", run.run_id, error)
-            break
+            if isinstance(error, httpx.TransportError):
+                break  # the server is busy or away; the next round comes in a minute
         count += 1
     return count
 
@@ -68,7 +69,10 @@ def read_past_run(folder: Path) -> PastRun | None:
     """The finished run in this folder; None when it goes on, or when Prefect knows it already."""
     entries = Journal(folder.name, folder).entries()
     first = entries[0] if entries else {}
-    if first.get("event") != "run begin" or first.get("flow_run_id"):
+    if first.get("event") != "run begin":
+        return None
+    if known := first.get("flow_run_id"):
+        (folder / "imported").write_text(known)  # Prefect made it: not to be read again every minute
         return None
     begin, last = datetime.fromisoformat(first["at"]), entries[-1]
     state, message = _outcome(last)
@@ -101,7 +105,7 @@ def _goes_on(first: dict[str, Any], begin: datetime) -> bool:
 
 
 def _add(flow_runs: FlowRuns, postgres: OwnPostgres, run: PastRun) -> str:
-    """Create the flow run; doing it twice gives the same one."""
+    """Create the flow run; when that was cut short, go on where it stopped."""
     flow = flow_runs.ask("POST", "/flows/", {"name": run.flow})
     created = flow_runs.ask(
         "POST",
@@ -115,14 +119,21 @@ def _add(flow_runs: FlowRuns, postgres: OwnPostgres, run: PastRun) -> str:
             "state": {"type": "PENDING"},
         },
     )
-    for state, message in (("RUNNING", ""), (run.state, run.message)):
-        body = {"state": {"type": state, "message": message}, "force": True}
-        flow_runs.ask("POST", f"/flow_runs/{created['id']}/set_state", body)
-    lines = [_line(entry, created["id"]) for entry in run.entries if entry["event"] not in _UNTOLD]
-    for first in range(0, len(lines), _LOGS_AT_ONCE):
-        flow_runs.ask("POST", "/logs/", lines[first : first + _LOGS_AT_ONCE])
+    reached = created["state"]["type"]
+    if reached == "PENDING":
+        _set_state(flow_runs, created["id"], "RUNNING", "")
+    if reached in ("PENDING", "RUNNING"):
+        lines = [_line(entry, created["id"]) for entry in run.entries if entry["event"] not in _UNTOLD]
+        for first in range(0, len(lines), _LOGS_AT_ONCE):
+            flow_runs.ask("POST", "/logs/", lines[first : first + _LOGS_AT_ONCE])
+        _set_state(flow_runs, created["id"], run.state, run.message)
     _set_times(postgres, created["id"], run)
     return str(created["id"])
+
+
+def _set_state(flow_runs: FlowRuns, flow_run_id: str, state: str, message: str) -> None:
+    body = {"state": {"type": state, "message": message}, "force": True}
+    flow_runs.ask("POST", f"/flow_runs/{flow_run_id}/set_state", body)
 
 
 def _line(entry: dict[str, Any], flow_run_id: str) -> dict[str, Any]:
@@ -141,15 +152,18 @@ def _line(entry: dict[str, Any], flow_run_id: str) -> dict[str, Any]:
 
 def _set_times(postgres: OwnPostgres, flow_run_id: str, run: PastRun) -> None:
     """Give the run its true times: the API only knows now, but the database is ours."""
-    seconds = max(run.end - run.begin, timedelta())
+    instant = timedelta(milliseconds=1)  # no two states of a run may have the same moment
+    end = max(run.end, run.begin + instant)
+    times = {"before": run.begin - instant, "begin": run.begin, "end": end, "total": end - run.begin, "id": flow_run_id}
     with connect(postgres.address, statement_seconds=5, autocommit=False) as connection:
         connection.execute(
             "UPDATE flow_run SET start_time = %(begin)s, end_time = %(end)s, state_timestamp = %(end)s,"
-            " expected_start_time = %(begin)s, total_run_time = %(seconds)s WHERE id = %(id)s::uuid",
-            {"begin": run.begin, "end": run.end, "seconds": seconds, "id": flow_run_id},
+            " expected_start_time = %(begin)s, total_run_time = %(total)s WHERE id = %(id)s::uuid",
+            times,
         )
         connection.execute(
-            "UPDATE flow_run_state SET timestamp = CASE WHEN type IN ('PENDING', 'RUNNING') THEN %(begin)s::timestamptz"
-            " ELSE %(end)s::timestamptz END WHERE flow_run_id = %(id)s::uuid",
-            {"begin": run.begin, "end": run.end, "id": flow_run_id},
+            "UPDATE flow_run_state SET timestamp = CASE type::text WHEN 'PENDING' THEN %(before)s::timestamptz"
+            " WHEN 'RUNNING' THEN %(begin)s::timestamptz ELSE %(end)s::timestamptz END"
+            " WHERE flow_run_id = %(id)s::uuid",
+            times,
         )

@@ -23,6 +23,9 @@ from recovery.server_address import answers
 
 _SERVER_SECONDS = 120.0
 _HEARTBEAT_SECONDS = 30
+# Each run is a process of 110 MB. There are fewer deployments than this, each with one run at a time:
+# no run of ours ever waits for this limit, but a flood of others cannot take the whole machine.
+_RUNS_AT_ONCE = 8
 
 log = logging.getLogger("recovery.worker")
 
@@ -49,6 +52,7 @@ async def _work() -> None:
     worker = ProcessWorker(
         name=f"recover-serve@{socket.gethostname()}",
         work_pool_name=WORK_POOL,
+        limit=_RUNS_AT_ONCE,
         heartbeat_interval_seconds=_HEARTBEAT_SECONDS,
     )
     await worker.start(printer=log.info)

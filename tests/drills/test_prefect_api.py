@@ -15,7 +15,8 @@ from tests.fix_prefect import Served, wait_for
 def test_runs_made_without_the_server_are_shown_in_it(served: Served) -> None:
     """The sandbox was prepared before there was a server; its journal tells the rest."""
     [folder] = (served.state_dir / "runs").glob("*-site-prepare-*")
-    wait_for((folder / "imported").exists, seconds=30)
+    log = served.state_dir / "prefect" / "serve.log"
+    wait_for((folder / "imported").exists, seconds=70, say=log.read_text)  # at the start, then every minute
     run = served.run((folder / "imported").read_text())
     assert (run["name"], run["state_type"], run["tags"]) == (folder.name, "COMPLETED", ["without-server"])
     assert run["parameters"]["apply"] == "True"
