@@ -103,9 +103,8 @@ def open_arena(size: str) -> Iterator[Arena]:
     try:
         arena = Arena(site.up(folder, size=size))
         services.stop(services.find(arena.sandbox, "writer"))  # every contestant meets the same rows
-        _pass_by_the_proxies(arena.sandbox)
         os.environ["RECOVERY_CONFIG"] = str(arena.sandbox.settings_file)
-        configured_site.cache_clear()
+        _pass_by_the_proxies(arena.sandbox)
         _make_folder(arena)
         yield arena
     finally:
@@ -128,4 +127,5 @@ def _pass_by_the_proxies(sandbox: Sandbox) -> None:
     for side in REGIONS:
         text = text.replace(f"port = {sandbox.ports[f'proxy-{side}']}", f"port = {sandbox.ports[f's3-{side}']}")
     sandbox.settings_file.write_text(text)
-    site.recover(sandbox, "site", "prepare", "--apply")
+    configured_site.cache_clear()
+    configured_site().backups.write_configuration()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from benchmarks.arena import DATABASE
 from benchmarks.measure import Content, Contestant, Restored, Stopwatch, Taken, look_into
@@ -12,12 +13,18 @@ from recovery import journal
 from recovery.errors import VerificationFailed
 from recovery.site import site
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_WORTH_TELLING = 0.1  # seconds
 FLOW, FLOW_CHECKED = "flow", "flow + data checks"
 
 
-def flow() -> Contestant:
-    """Backup and restore as this project does them."""
-    return Contestant(FLOW, _back_up, {FLOW: _restore, FLOW_CHECKED: _restore_and_check}, _forget)
+def flow(say: Callable[[str], None]) -> Contestant:
+    """Backup and restore as this project does them; says where their time went."""
+    told = _Steps(say)
+    restores = {FLOW: told.after(_restore), FLOW_CHECKED: told.after(_restore_and_check)}
+    return Contestant(FLOW, told.after(_back_up), restores, _forget)
 
 
 def _back_up() -> Taken:
@@ -54,6 +61,33 @@ def _restore_and_check(taken: Taken) -> Restored:
 
 def _forget(taken: Taken) -> None:
     site().backups.expire(1, label=taken.name)
+
+
+class _Steps:
+    """Hears how long each step takes."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._seconds: dict[str, float] = {}
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        if entry["event"] == "done":
+            self._seconds[entry["step"]] = self._seconds.get(entry["step"], 0) + entry["seconds"]
+
+    def after(self, work: Callable[P, R]) -> Callable[P, R]:
+        """The same work; when it ended, its steps are told."""
+
+        def told(*args: P.args, **kwargs: P.kwargs) -> R:
+            self._seconds.clear()
+            journal.DEFAULT_LISTENERS.append(self)
+            try:
+                return work(*args, **kwargs)
+            finally:
+                journal.DEFAULT_LISTENERS.remove(self)
+                steps = (f"{step} {seconds:.1f}" for step, seconds in self._seconds.items() if seconds > _WORTH_TELLING)
+                self._say(f"         steps: {', '.join(steps)}")
+
+        return told
 
 
 class _FinishLine:

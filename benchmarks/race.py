@@ -27,7 +27,7 @@ def race(size: str, repeat: int, say: Say) -> list[Row]:
         f"a site with {size} of data comes up; load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     )
     with open_arena(size) as arena:
-        contestants = line_up(arena)
+        contestants = line_up(arena, say)
         expected = arena.content()
         say(f"{expected.database_bytes / 1e6:.0f} MB, {sum(expected.rows.values()):,} rows; warming up")
         warm_up(arena)
@@ -40,10 +40,10 @@ def race(size: str, repeat: int, say: Say) -> list[Row]:
     return medians(rows)
 
 
-def line_up(arena: Arena) -> list[Contestant]:
+def line_up(arena: Arena, say: Say) -> list[Contestant]:
     """Who takes part."""
     return [
-        flow(),
+        flow(say),
         engine(arena),
         engine_with_defaults(arena),
         dump(arena),
