@@ -34,7 +34,7 @@ def race(size: str, repeat: int, say: Say) -> list[Row]:
         rows = []
         for number in range(repeat):
             for contestant in contestants[number:] + contestants[:number]:
-                for row in _turn(contestant, expected):
+                for row in turn(contestant, expected):
                     say(f"{row.work:8} {row.who:32} {_shown(row)}")
                     rows.append(row)
     return medians(rows)
@@ -53,7 +53,7 @@ def line_up(arena: Arena, say: Say) -> list[Contestant]:
     ]
 
 
-def _turn(contestant: Contestant, expected: Content) -> Iterator[Row]:
+def turn(contestant: Contestant, expected: Content) -> Iterator[Row]:
     """One backup and every restore of it."""
     if contestant.missing:
         yield Row("backup", contestant.who, None, None, contestant.missing)
