@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from recovery.journal import plain
+
+if TYPE_CHECKING:
+    from recovery.site import Site
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
 
@@ -46,9 +49,9 @@ def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
     from recovery import journal
     from recovery.site import site
 
-    settings = site().settings  # wrong settings are named before anything else happens
+    here = site()  # wrong settings are named before anything else happens
     if os.environ.get("RECOVERY_NO_SERVER") != "1":
-        _use_server(settings.site.state_dir)
+        _use_server(here)
     flow: Callable[..., Any] = getattr(importlib.import_module(module), name)
     if quiet:
         return flow(**parameters)
@@ -60,14 +63,17 @@ def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
             journal.DEFAULT_LISTENERS.remove(screen.show)
 
 
-def _use_server(state_dir: Any) -> None:
+def _use_server(site: Site) -> None:
     """Import Prefect before the flows when this site's server answers: that makes them flow runs."""
-    from recovery.server_address import answering_server
+    from recovery.server_address import answering_server, client_environment
 
+    state_dir = site.settings.site.state_dir
     url = answering_server(state_dir)
     if url:
-        os.environ["PREFECT_API_URL"] = f"{url}/api"
-        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+        password = site.secrets.reveal(site.settings.server.api_password)
+        os.environ.update(client_environment(state_dir, url, password))
+        # Everything goes to the run's log there; the terminal has its own lines.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         importlib.import_module("prefect")
 
 
