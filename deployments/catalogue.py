@@ -6,6 +6,7 @@ leaves a schedule that somebody paused in the UI paused.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import resources
 from pathlib import Path
@@ -44,6 +45,8 @@ def put_work_pool(client: SyncPrefectClient) -> None:
     variables["command"]["default"] = f'"{sys.executable}" -P -m prefect.engine'
     # With a pipe to the worker the run would die with it.
     variables["stream_output"]["default"] = False
+    # A temporary directory for each run would stay behind whenever the worker is killed.
+    variables["working_dir"]["default"] = os.environ["PREFECT_HOME"]
     try:
         client.read_work_pool(WORK_POOL)
     except ObjectNotFound:

@@ -18,6 +18,7 @@ import pytest
 
 from deployments.place import free_port
 from deployments.processes import flow_run_processes
+from recovery.server_address import answers
 from sandbox import site as sandbox_site
 from sandbox.layout import Sandbox
 
@@ -56,6 +57,9 @@ class Served:
     def recover(self, *words: str, seconds: float = 100) -> subprocess.CompletedProcess[str]:
         """`recover …` against this site, in a process of its own."""
         return run_recover(self.environment, *words, seconds=seconds)
+
+    def answers(self) -> bool:
+        return answers(self.url)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = httpx.request(method, f"{self.url}/api{path}", json=body, timeout=10)
@@ -176,7 +180,8 @@ def page(served: Served, request: pytest.FixtureRequest) -> Iterator[Any]:
             page = browser.new_page(viewport={"width": 1280, "height": 800}, base_url=served.url)
             page.set_default_timeout(20_000)
             yield page
-            page.screenshot(path=_last_look(request.node.name))
+            if folder := os.environ.get("SCREENSHOTS"):
+                page.screenshot(path=Path(folder) / f"last-{request.node.name}.png")
         finally:
             browser.close()
 
@@ -188,10 +193,3 @@ def _chromium() -> str:
             pytest.fail("chromium is not installed (apt install chromium)")
         pytest.skip("chromium is not installed (apt install chromium)")
     return found
-
-
-def _last_look(test: str) -> Path:
-    """Where the picture of the last page is: SCREENSHOTS, or a folder that is thrown away."""
-    folder = Path(os.environ.get("SCREENSHOTS") or "/tmp/clickview-recovery-pages")
-    folder.mkdir(exist_ok=True)
-    return folder / f"last-{test}.png"

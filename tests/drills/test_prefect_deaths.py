@@ -36,6 +36,19 @@ def test_run_that_dies_while_no_worker_looks_is_crashed(served: Served) -> None:
     assert run["state"]["message"] == "its process is gone: killed, out of memory, or the machine stopped"
 
 
+def test_run_outlives_the_server_and_its_database(served: Served) -> None:
+    run_id = served.submit("nap/nap", seconds=3)
+    served.wait(run_id, "RUNNING")
+    programs = served.programs()
+    for words in ("bin/postgres -D", "uvicorn"):
+        [pid] = [pid for pid, command in programs.items() if words in command]
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: served.answers() is False, seconds=10)
+    wait_for(served.answers, seconds=60)
+    assert served.wait(run_id, seconds=90)["state_type"] == "COMPLETED"
+    assert served.wait(served.submit("nap/nap"), seconds=60)["state_type"] == "COMPLETED"
+
+
 def test_stop_ends_the_runs_and_leaves_nothing(served: Served) -> None:
     run_id = served.submit("nap/nap", seconds=100)
     served.wait(run_id, "RUNNING")
