@@ -49,22 +49,28 @@ def serve(
 def _detach(state_dir: Path) -> None:
     """Start it in the background and wait until it is ready."""
     folder = server_folder(state_dir)
+    process = None
     if (holder := _holder(state_dir)) is None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-        with (folder / "serve.log").open("wb") as out:
-            process = subprocess.Popen(
-                _command(), env=_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-            )
-        # It takes the lease a moment after it began; until then nobody holds it.
-        _wait(lambda: _holder(state_dir) == process.pid or process.poll() is not None, _READY_SECONDS)
+        process = _start(folder)
         holder = process.pid
+        # It takes the lease a moment after it began; until then nobody holds it.
+        _wait(lambda: _holder(state_dir) == holder or process.poll() is not None, _READY_SECONDS)
     _wait(lambda: _ready(state_dir, holder) or _holder(state_dir) is None, _READY_SECONDS)
     if not _ready(state_dir, holder):
-        _stop(state_dir)
         print((folder / "serve.log").read_text(errors="replace").strip(), file=sys.stderr)
-        raise typer.Exit(_NO_ANSWER)
+        if _holder(state_dir) is not None:
+            _stop(state_dir)
+        raise typer.Exit((process and process.poll()) or _NO_ANSWER)
     address = noted_address(state_dir)
     print(address.url if address else "")
+
+
+def _start(folder: Path) -> subprocess.Popen[bytes]:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    with (folder / "serve.log").open("wb") as out:
+        return subprocess.Popen(
+            _command(), env=_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
 
 
 def _status(state_dir: Path) -> None:
