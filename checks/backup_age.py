@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from recovery.facts import BackupSet, RepoFacts, ServerFacts
+from recovery.wal import Segment
 
 # Twice the schedule: hourly increments, weekly fulls.
 _OLDEST_SET = timedelta(hours=2)
@@ -32,8 +33,8 @@ def age_failures(repo: RepoFacts, now: datetime, rpo: timedelta) -> list[str]:
 
 def newest_complete_set(repo: RepoFacts) -> BackupSet | None:
     """The newest sound set whose WAL, from its start to its stop, is in the same repository."""
-    held = {one.segment.name(repo.segment_bytes) for one in repo.segments}
-    sound = [one for one in repo.sets if not one.damaged and {one.wal_start, one.wal_stop} <= held]
+    held = {one.segment for one in repo.segments}
+    sound = [one for one in repo.sets if not one.damaged and not _missing_wal(one, repo, held)]
     return max(sound, key=lambda one: one.stopped_at, default=None)
 
 
@@ -68,11 +69,15 @@ def proof_failures(backup: BackupSet | None, repo: RepoFacts) -> list[str]:
     failures = []
     if backup.damaged:
         failures.append("pages with a wrong checksum were copied: the database itself is damaged")
-    held = {one.segment.name(repo.segment_bytes) for one in repo.segments}
-    failures += [
-        f"WAL segment {name} has not arrived" for name in (backup.wal_start, backup.wal_stop) if name not in held
-    ]
-    return failures
+    held = {one.segment for one in repo.segments}
+    return [*failures, *(f"WAL segment {name} has not arrived" for name in _missing_wal(backup, repo, held))]
+
+
+def _missing_wal(backup: BackupSet, repo: RepoFacts, held: set[Segment]) -> list[str]:
+    """The segments from a set's start to its stop that are not in its repository."""
+    first, stop = (Segment.parse(name, repo.segment_bytes) for name in (backup.wal_start, backup.wal_stop))
+    needed = (Segment(stop.timeline, number) for number in range(first.number, stop.number + 1))
+    return [one.name(repo.segment_bytes) for one in needed if one not in held]
 
 
 def _age(span: timedelta) -> str:

@@ -48,10 +48,13 @@ def _with_offset(local: datetime, offset: str, text: str) -> datetime | Refusal:
 def _in_zone(local: datetime, name: str, text: str) -> datetime | Refusal:
     try:
         zone = ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as America/Argentina
         return Refusal(f"{text!r}: there is no time zone {name}", _EXAMPLE)
-    first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    second = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    try:
+        first = local.replace(tzinfo=zone, fold=0).astimezone(UTC)
+        second = local.replace(tzinfo=zone, fold=1).astimezone(UTC)
+    except OverflowError as error:
+        return Refusal(f"{text!r} is not a moment: {error}", _EXAMPLE)
     if first != second:
         early, late = sorted((first, second))
         return Refusal(

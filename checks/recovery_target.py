@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from recovery.facts import (
     BackupSet,
@@ -24,6 +25,8 @@ from recovery.wal import History, Segment, Switch, format_lsn
 
 # `info` cuts the stop time to the second: the set is surely consistent only a second later.
 _STOP_MARGIN = timedelta(seconds=1)
+# A segment arrives this much after its last commit: one heartbeat and the way to the repository.
+_ARRIVAL_MARGIN = timedelta(seconds=10)
 # A set in the far region is worth its distance when it saves this much replay.
 _FARTHER_REPO_GAIN = timedelta(hours=1)
 _RESTORE_BYTES_PER_SECOND = 60e6
@@ -47,7 +50,7 @@ class Archive:
         found = [s for repo in self.repos for s in repo.sets if self.way.holds(s.timeline, s.stop_lsn)]
         return tuple(sorted(found, key=lambda one: one.stopped_at))
 
-    @property
+    @cached_property
     def arrivals(self) -> dict[int, datetime]:
         """When each segment number on this way reached a repository first."""
         arrived: dict[int, datetime] = {}
@@ -56,6 +59,14 @@ class Archive:
             if one.segment.timeline == self.way.timeline_read_at(number, self.segment_bytes):
                 arrived[number] = min(one.archived_at, arrived.get(number, one.archived_at))
         return arrived
+
+    @cached_property
+    def unbroken_until(self) -> dict[int, int]:
+        """For each segment number that is there: the last one before the next gap."""
+        ends: dict[int, int] = {}
+        for number in sorted(self.arrivals, reverse=True):
+            ends[number] = ends.get(number + 1, number)
+        return ends
 
     def name(self, number: int) -> str:
         return Segment(self.way.timeline_read_at(number, self.segment_bytes), number).name(self.segment_bytes)
@@ -75,10 +86,11 @@ def readable_archive(repos: Iterable[RepoFacts], server: ServerFacts | None, tim
     histories = {history.timeline: history for repo in readable for history in repo.histories}
     known = {1, *histories, *(one.segment.timeline for repo in readable for one in repo.segments)}
     wanted = timeline or (server.timeline if server and server.timeline in known else max(known))
-    if wanted not in known or (wanted > 1 and wanted not in histories):
+    if wanted not in known:
         return Refusal(
             f"timeline {wanted} is not in the archive", f"name one of: {', '.join(str(one) for one in sorted(known))}"
         )
+    # A site whose failovers came before its first backup has no history file: nothing older is on its way.
     return Archive(readable, histories.get(wanted, History(wanted, ())), readable[0].segment_bytes)
 
 
@@ -92,14 +104,15 @@ def choose_restore(
     candidates = _candidates(archive, target, backup_id)
     if isinstance(candidates, Refusal):
         return candidates
-    rejected: list[str] = []
+    rejected: list[tuple[BackupSet, Refusal]] = []
     for backup in candidates:
         plan = _plan(archive, backup, target)
         if isinstance(plan, RestorePlan):
-            return replace(plan, rejected=tuple(rejected))
-        rejected.append(f"{backup.label} in repository {backup.repo}: {plan.problem}")
-        last = plan
-    return last
+            passed_over = (f"{one.label} in repository {one.repo}: {why.problem}" for one, why in rejected)
+            return replace(plan, rejected=tuple(passed_over))
+        rejected.append((backup, plan))
+    # What the set that comes nearest lacks is what the operator must hear.
+    return max(rejected, key=lambda one: _reach(archive, one[0]))[1]
 
 
 def _candidates(archive: Archive, target: RecoveryTarget, backup_id: str | None) -> list[BackupSet] | Refusal:
@@ -171,39 +184,53 @@ def _moment_refusal(archive: Archive, target: RecoveryTarget, now: datetime) -> 
         return Refusal(
             f"{target} is in the future", "name a moment that has passed, or leave out --target-time for the newest"
         )
-    for switch, child in _switches(archive):
-        left_for, back_live_at = switch.recovered_to, child
-        if left_for and back_live_at and left_for < moment < back_live_at:
+    for switch, begun_at in _switches(archive):
+        left_for = switch.recovered_to
+        if left_for and begun_at and left_for <= moment < begun_at:
             return Refusal(
                 f"{target} lies on timeline {switch.timeline}, which the site left when it was recovered to {_shown(left_for)}",
                 f"to restore what was there before that recovery, add --target-timeline={switch.timeline}",
+            )
+        kept_until = None if left_for else _surely_kept_until(archive, switch)
+        if kept_until and begun_at and kept_until < moment < begun_at:
+            return Refusal(
+                f"{target} may lie on the part of timeline {switch.timeline} that the site left at {format_lsn(switch.lsn)}",
+                f"to restore what was there then, add --target-timeline={switch.timeline}; "
+                f"the last position that the site kept is --target-lsn={format_lsn(switch.lsn)}",
             )
     return None
 
 
 def _switches(archive: Archive) -> Iterator[tuple[Switch, datetime | None]]:
     """Each switch on the way, with the moment its new timeline began."""
-    begun = {history.timeline: history.archived_at for repo in archive.repos for history in repo.histories}
+    known = [one for repo in archive.repos for one in repo.histories]
     for switch, child in zip(archive.way.switches, archive.way.timelines[1:], strict=True):
-        yield switch, begun.get(child)
+        yield switch, min((one.archived_at for one in known if one.timeline == child and one.archived_at), default=None)
+
+
+def _surely_kept_until(archive: Archive, switch: Switch) -> datetime | None:
+    """When the last segment before a switch arrived, if its timeline went on past the switch; else None.
+
+    A failover that lost commits, or a recovery to a position, leaves such WAL and no moment in the history.
+    """
+    segments = [one for repo in archive.repos for one in repo.segments if one.segment.timeline == switch.timeline]
+    at_switch = switch.lsn // archive.segment_bytes
+    past = [one.archived_at for one in segments if one.segment.number >= at_switch]
+    kept = [one.archived_at for one in segments if one.segment.number == at_switch - 1]
+    return min(kept or past) if past else None
 
 
 def _plan(archive: Archive, backup: BackupSet, target: RecoveryTarget) -> RestorePlan | Refusal:
-    arrivals = archive.arrivals
     first, stop = archive.number(backup.wal_start), archive.number(backup.wal_stop)
-    end = first
-    while end in arrivals:
-        end += 1
-    last = end - 1  # the last segment before a gap or the end of the archive
+    last = _last_replayable(archive, backup)
     if last < stop:
         return Refusal(
-            f"WAL segment {archive.name(end)} is missing, without which backup {backup.label} is not consistent",
+            f"WAL segment {archive.name(last + 1)} is missing, without which backup {backup.label} is not consistent",
             "choose another set (recover backup list); run recover backup check to name all gaps",
         )
-    gap = archive.name(end) if any(number > last for number in arrivals) else None
-    wanted = _last_number(archive, arrivals, backup, target)
+    wanted = _last_number(archive, target, stop, last)
     if wanted is None or wanted > last:
-        return _beyond(target, gap, arrivals[last], archive.name(last))
+        return _beyond(archive, backup, target, last)
     count = wanted - first + 1
     return RestorePlan(
         backup=backup,
@@ -218,35 +245,53 @@ def _plan(archive: Archive, backup: BackupSet, target: RecoveryTarget) -> Restor
             _START_SECONDS + backup.database_bytes / _RESTORE_BYTES_PER_SECOND + count * _REPLAY_SECONDS_PER_SEGMENT,
             1,
         ),
-        archive_ends_at=arrivals[last],
+        archive_ends_at=archive.arrivals[last],
     )
 
 
-def _last_number(
-    archive: Archive, arrivals: dict[int, datetime], backup: BackupSet, target: RecoveryTarget
-) -> int | None:
-    """The last segment that replay may need; None when the archive does not reach that far."""
+def _last_replayable(archive: Archive, backup: BackupSet) -> int:
+    """The last segment before a gap or the end of the archive, from the start of a set on."""
+    first = archive.number(backup.wal_start)
+    return archive.unbroken_until.get(first, first - 1)
+
+
+def _reach(archive: Archive, backup: BackupSet) -> tuple[bool, int]:
+    """How far a set goes; one that is not even consistent goes nowhere."""
+    last = _last_replayable(archive, backup)
+    return last >= archive.number(backup.wal_stop), last
+
+
+def _last_number(archive: Archive, target: RecoveryTarget, stop: int, last: int) -> int | None:
+    """The last segment that replay may need; None when the archive does not reach that far.
+
+    `stop`: what the set itself needs, whatever the repository's clock says; `last`: the one before a gap.
+    """
     match target.kind:
         case TargetKind.LATEST:
-            return max(arrivals)
+            return max(archive.arrivals)
         case TargetKind.BACKUP:
-            return archive.number(backup.wal_stop)
+            return stop
         case TargetKind.TIME:
             # A segment's commits are older than its arrival: the first that came at or after the moment.
-            later = [n for n, at in arrivals.items() if target.moment and at >= target.moment]
-            return min(later) if later else None
+            arrived = ((number, archive.arrivals[number]) for number in range(stop, last + 1))
+            return next((number for number, at in arrived if target.moment and at >= target.moment), None)
         case _:
-            number = (target.lsn or 0) // archive.segment_bytes
-            return number if number <= max(arrivals) else None
+            return (target.lsn or 0) // archive.segment_bytes
 
 
-def _beyond(target: RecoveryTarget, gap: str | None, ends_at: datetime, last: str) -> Refusal:
-    nearest = f"the latest reachable moment before it is {_shown(ends_at)}: --target-time='{_iso(ends_at)}'"
-    if gap:
-        return Refusal(f"WAL segment {gap} is missing, and {target} lies behind it", nearest)
+def _beyond(archive: Archive, backup: BackupSet, target: RecoveryTarget, last: int) -> Refusal:
+    ends_at = archive.arrivals[last]
+    # Replay to a moment needs a later commit to stop at: the arrival itself is too late.
+    latest = ends_at - _ARRIVAL_MARGIN
+    if _ends_before(backup, RecoveryTarget(TargetKind.TIME, moment=latest)):
+        nearest = f"the latest reachable moment before it is about {_shown(latest)}: --target-time='{_iso(latest)}'"
+    else:
+        nearest = f"before it only the end of that backup is sure: --backup-id={backup.label}"
+    if max(archive.arrivals) > last:
+        return Refusal(f"WAL segment {archive.name(last + 1)} is missing, and {target} lies behind it", nearest)
     return Refusal(
-        f"{target} is after the last archived WAL ({last}, archived {_shown(ends_at)})",
-        f"{nearest}; with the primary running, newer WAL arrives within its archive_timeout",
+        f"{target} is after the last archived WAL ({archive.name(last)}, archived {_shown(ends_at)})",
+        f"{nearest}; all that is archived: leave out the target; with the primary running, newer WAL arrives within its archive_timeout",
     )
 
 

@@ -10,9 +10,9 @@ from recovery.facts import RecoveryTarget, Refusal, TargetKind
 from recovery.settings import Settings
 from recovery.wal import parse_lsn
 
-_DATABASE = re.compile(r"^[a-z_][a-z0-9_]{0,62}$")
-_RESTORE_POINT = re.compile(r"^[\w.:+ -]{1,63}$")
-_LABEL = re.compile(r"^\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?$")
+_DATABASE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_RESTORE_POINT = re.compile(r"[\w.:+ -]{1,63}")
+_LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
 _SYSTEM_DATABASES = ("postgres", "template0", "template1")
 
 
@@ -35,7 +35,7 @@ def read_target(wish: Wish) -> RecoveryTarget | Refusal:
     named = [text for text in (wish.target_time, wish.target_lsn, wish.target_name) if text]
     if len(named) > 1:
         return Refusal("more than one target was given", "give one of --target-time, --target-lsn, --target-name")
-    if wish.backup_id and not _LABEL.match(wish.backup_id):
+    if wish.backup_id and not _LABEL.fullmatch(wish.backup_id):
         return Refusal(f"{wish.backup_id!r} is not the id of a backup", "recover backup list shows the ids")
     if wish.target_time:
         moment = read_moment(wish.target_time)
@@ -46,7 +46,7 @@ def read_target(wish: Wish) -> RecoveryTarget | Refusal:
         except ValueError as error:
             return Refusal(str(error), "write it as PostgreSQL does, e.g. 0/5000060")
     if wish.target_name:
-        if not _RESTORE_POINT.match(wish.target_name):
+        if not _RESTORE_POINT.fullmatch(wish.target_name):
             return Refusal(
                 f"{wish.target_name!r} cannot be the name of a restore point",
                 "use the name given to pg_create_restore_point",
@@ -57,7 +57,7 @@ def read_target(wish: Wish) -> RecoveryTarget | Refusal:
 
 def database_name_refusal(name: str, settings: Settings, existing: tuple[str, ...]) -> str | None:
     """Why a restored database must not get this name, or None."""
-    if not _DATABASE.match(name):
+    if not _DATABASE.fullmatch(name):
         return f"{name!r} is not a plain database name (small letters, digits, _; at most 63)"
     if name == settings.database.name:
         return f"{name} is the live database"

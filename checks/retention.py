@@ -31,8 +31,13 @@ def expired_by(sets: tuple[BackupSet, ...], kept_fulls: int) -> tuple[BackupSet,
 
 
 def dependents(sets: tuple[BackupSet, ...], label: str) -> tuple[BackupSet, ...]:
-    """The set itself and every set that needs it."""
-    return tuple(one for one in sets if one.label == label or label in one.references or one.prior == label)
+    """The set itself and every set that needs it, whether directly or through another."""
+    needed = {label}
+    while True:
+        found = {one.label for one in sets if one.label in needed or one.prior in needed or needed & {*one.references}}
+        if found <= needed:
+            return tuple(one for one in sets if one.label in needed)
+        needed |= found
 
 
 def drop_refusal(sets: tuple[BackupSet, ...], label: str) -> str | None:

@@ -11,19 +11,21 @@ from recovery.wal import Segment
 def wal_ranges(repo: RepoFacts, server: ServerFacts | None) -> tuple[WalRange, ...]:
     """The segments that a repository should hold, in runs of one state.
 
-    A repository should hold everything from the first segment of its oldest set on. Older WAL that
-    retention left behind may have holes. Works without the server: then the end of the archive is
-    taken as the end of the WAL.
+    A repository should hold everything from the first segment of its oldest set on; without a set
+    nothing is owed. Older WAL that retention left behind may have holes. Works without the server:
+    then the end of the archive is taken as the end of the WAL.
     """
     oldest = min((one.wal_start for one in repo.sets), key=lambda name: name[8:], default=None)
-    first = Segment.parse(oldest, repo.segment_bytes).number if oldest else 0
-    held = {one.segment for one in repo.segments if one.segment.number >= first}
+    if oldest is None:
+        return ()
+    first = Segment.parse(oldest, repo.segment_bytes)
+    held = {one.segment for one in repo.segments if one.segment.number >= first.number}
     ranges: list[WalRange] = []
-    for timeline in sorted({segment.timeline for segment in held} | _live_timeline(server)):
-        wanted = _wanted(timeline, first, held, repo, server)
-        ranges += _runs(
-            ((Segment(timeline, n), _state(Segment(timeline, n), held, repo, server)) for n in wanted), repo
-        )
+    for timeline in sorted({segment.timeline for segment in held} | _known_timelines(repo, server)):
+        wanted = [Segment(timeline, n) for n in _wanted(timeline, first, held, repo, server)]
+        newest = max((one.number for one in held if one.timeline == timeline), default=-1)
+        states = ((one, WalState.FOUND if one in held else _missing(one, newest, repo, server)) for one in wanted)
+        ranges += _runs(states, repo)
     return tuple(ranges)
 
 
@@ -32,31 +34,38 @@ def lost_ranges(ranges: Iterable[WalRange]) -> list[WalRange]:
     return [one for one in ranges if one.state is WalState.LOST]
 
 
-def _live_timeline(server: ServerFacts | None) -> set[int]:
-    return set() if server is None else {server.timeline}
+def _known_timelines(repo: RepoFacts, server: ServerFacts | None) -> set[int]:
+    """The timelines that are known even when not one segment of theirs is left."""
+    live = set() if server is None else {server.timeline}
+    return live.union(*(history.timelines for history in repo.histories))
 
 
-def _wanted(timeline: int, first: int, held: set[Segment], repo: RepoFacts, server: ServerFacts | None) -> range:
+def _wanted(timeline: int, first: Segment, held: set[Segment], repo: RepoFacts, server: ServerFacts | None) -> range:
     """The numbers of the segments that this timeline should have."""
     numbers = [segment.number for segment in held if segment.timeline == timeline]
-    end = max(numbers, default=first - 1)
-    parent = next((h.switches[-1] for h in repo.histories if h.timeline == timeline and h.switches), None)
-    begin = max(first, parent.lsn // repo.segment_bytes) if parent else first
+    end = max(numbers, default=first.number - 1)
+    begin = _begin(timeline, first, numbers, repo)
     child = [h.end_of(timeline) for h in repo.histories if timeline in h.timelines[:-1]]
     if child:  # a timeline that was left: it owes what lies before the switch, no more
         end = max(end, min(lsn for lsn in child if lsn is not None) // repo.segment_bytes - 1)
     elif server is not None and server.timeline == timeline:
         end = max(end, server.current_lsn // repo.segment_bytes - 1)
-    return range(begin, end + 1)
+    return range(end + 1 if begin is None else begin, end + 1)
 
 
-def _state(segment: Segment, held: set[Segment], repo: RepoFacts, server: ServerFacts | None) -> WalState:
-    if segment in held:
-        return WalState.FOUND
+def _begin(timeline: int, first: Segment, numbers: list[int], repo: RepoFacts) -> int | None:
+    """The first segment that this timeline owes; None when nothing tells."""
+    parent = next((h.switches[-1] for h in repo.histories if h.timeline == timeline and h.switches), None)
+    if parent:
+        return max(first.number, parent.lsn // repo.segment_bytes)
+    return first.number if timeline == first.timeline else min(numbers, default=None)
+
+
+def _missing(segment: Segment, newest: int, repo: RepoFacts, server: ServerFacts | None) -> WalState:
+    """Why a segment is not there, as far as the server tells. `newest`: the last one there on its timeline."""
     name = segment.name(repo.segment_bytes)
     if server is not None and name in server.segments_waiting:
         return WalState.UPLOADING
-    newest = max((one.number for one in held if one.timeline == segment.timeline), default=-1)
     if segment.number > newest and server is not None and name in server.segments_in_pg_wal:
         return WalState.DELAYED
     return WalState.LOST

@@ -8,9 +8,9 @@ MASK = "•••"
 
 _known: set[str] = set()
 _OPTION = re.compile(
-    r"(?i)((?:password|secret|cipher-pass|key-secret|s3-key|access_key|passwd|token)[\w-]*\s*[=:]\s*)([^\s,;'\"]+)"
+    r"(?i)((?:password|secret|cipher-pass|key-secret|s3-key|access_key|passwd|token)[\w-]*['\"]?\s*[=:]\s*['\"]?)([^\s,;'\"]+)"
 )
-_URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]+):([^@\s/]+)@")
+_URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):([^@\s/]+)@")
 
 
 def remember_secret(value: str) -> str:

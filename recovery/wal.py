@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-_SEGMENT = re.compile(r"^[0-9A-F]{24}$")
+_SEGMENT = re.compile(r"[0-9A-F]{24}")
 _BEFORE = re.compile(r"(before|after) (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?)([+-]\d\d(?::?\d\d)?)?")
 
 
@@ -36,7 +36,7 @@ class Segment:
     @classmethod
     def parse(cls, name: str, segment_bytes: int) -> Segment:
         """The segment of a 24-digit file name."""
-        if not _SEGMENT.match(name):
+        if not _SEGMENT.fullmatch(name):
             raise ValueError(f"{name!r} is not a WAL segment")
         per_file = 0x100000000 // segment_bytes
         return cls(int(name[:8], 16), int(name[8:16], 16) * per_file + int(name[16:], 16))
@@ -49,6 +49,16 @@ class Segment:
     def name(self, segment_bytes: int) -> str:
         per_file = 0x100000000 // segment_bytes
         return f"{self.timeline:08X}{self.number // per_file:08X}{self.number % per_file:08X}"
+
+
+def segment_bytes_of(lsn: int, name: str) -> int | None:
+    """The size of a WAL segment, from a position and the name of the segment that holds it.
+
+    None when they fit more than one size, or none.
+    """
+    sizes = [1 << power for power in range(20, 31)]  # what initdb allows: 1 MB to 1 GB
+    fitting = [size for size in sizes if Segment.holding(int(name[:8], 16), lsn, size).name(size) == name]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 @dataclass(frozen=True)

@@ -138,13 +138,17 @@ class _Reader:
 
     def _read(self) -> None:
         # pgBackRest writes raw bytes when a cipher key is wrong.
-        for raw in self.stream:
-            line = raw.decode(errors="replace")
-            self.lines.append(line)
-            if self.on_line:
-                self.on_line(line.rstrip("\n"))
-        if self.on_end:
-            self.on_end()
+        try:
+            for raw in self.stream:
+                line = raw.decode(errors="replace")
+                self.lines.append(line)
+                if self.on_line:
+                    self.on_line(line.rstrip("\n"))
+        finally:
+            # A listener that failed must not leave the program waiting before a full pipe.
+            self.lines += [raw.decode(errors="replace") for raw in self.stream]
+            if self.on_end:
+                self.on_end()
 
 
 class Companion:
@@ -233,7 +237,8 @@ def _run_to_end(
     threads = [out.start(), err.start()]
     try:
         if stdin is not None and process.stdin:
-            _feed(process.stdin, stdin)
+            # In a thread of its own: a program that does not read must not hold up the deadline.
+            threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
         process.wait(timeout_seconds)
     except subprocess.TimeoutExpired as error:
         _kill_group(process)
@@ -260,13 +265,11 @@ def _feed(pipe: IO[bytes], text: str) -> None:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """End a program and all it started: politely, then not."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
+    with suppress(ProcessLookupError):  # the group is empty: nobody is left, not even a child's child
+        for number in (signal.SIGTERM, signal.SIGKILL):
             os.killpg(process.pid, number)
-        except ProcessLookupError:
-            return
-        deadline = time.monotonic() + _GRACE_SECONDS
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                return
-            time.sleep(0.05)
+            deadline = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < deadline:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.05)

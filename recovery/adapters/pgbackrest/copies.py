@@ -186,7 +186,7 @@ def restore_options(plan: RestorePlan, stanza: str, repo: int, places: CopyPlace
     match target.kind:
         case TargetKind.LATEST:
             # A standby waits at the end of the archive. A plain recovery would promote there, even at a gap.
-            return [*options, "--type=standby", f"--target-timeline={plan.timeline}"]
+            return [*options, "--type=standby", f"--target-timeline={_timeline(plan)}"]
         case TargetKind.BACKUP:
             return [*options, "--type=immediate", "--target-action=pause"]
         case TargetKind.TIME if target.moment:
@@ -197,7 +197,13 @@ def restore_options(plan: RestorePlan, stanza: str, repo: int, places: CopyPlace
             value = target.name or ""
     options += [f"--type={target.kind}", f"--target={value}", "--target-action=pause"]
     options += ["--target-exclusive"] if target.exclusive else []
-    return [*options, f"--target-timeline={plan.timeline}"]
+    return [*options, f"--target-timeline={_timeline(plan)}"]
+
+
+def _timeline(plan: RestorePlan) -> str:
+    """The timeline to follow. The set's own needs no history file: it may be older than the archive."""
+    same = plan.timeline == plan.backup.timeline == int(plan.backup.wal_start[:8], 16)
+    return "current" if same and plan.timeline > 1 else str(plan.timeline)
 
 
 def _scratch(places: CopyPlaces) -> configuration.Places:

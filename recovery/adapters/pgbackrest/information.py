@@ -11,7 +11,7 @@ from typing import Any
 
 from recovery.errors import CommandFailed, SettingsInvalid, VerificationFailed
 from recovery.facts import ArchivedSegment, BackupSet
-from recovery.wal import Segment, parse_lsn
+from recovery.wal import History, Segment, parse_lsn
 
 _SEGMENT_FILE = re.compile(r"/([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?$")
 _HISTORY_FILE = re.compile(r"/([0-9A-F]{8})\.history$")
@@ -121,16 +121,30 @@ def damage_found(text: str) -> Iterator[str]:
         if bad or (state and state[1] not in ("valid", "ok")):
             yield f"{head}: {', '.join(bad) or (state and state[1])}"
     if status[1] != "ok":
-        yield from (line for line in _messages(text))
+        yield from _messages(text) or [f"verify ended with status {status[1]}"]
 
 
 _COUNTS = r"(missing|checksum invalid|size invalid|other): (\d+)"
 
 
-def _messages(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        if found := re.search(r"(?:ERROR|WARN): (.*)", line):
-            yield found[1].strip()
+def _messages(text: str) -> list[str]:
+    """What stands between the counts: errors, and sentences such as "No usable backup.info file"."""
+    lines = (re.sub(r"^.*(?:ERROR|WARN): ", "", line).strip() for line in text.splitlines())
+    return [line for line in lines if line and not re.match(r"stanza: |status: |archiveId: |backup: |missing: ", line)]
+
+
+def read_history(timeline: int, text: str, archived_at: datetime) -> History:
+    """A timeline's history file.
+
+    Raises: VerificationFailed when it is damaged.
+    """
+    try:
+        return History.parse(timeline, text, archived_at)
+    except ValueError as error:
+        raise VerificationFailed(
+            f"the history file of timeline {timeline} is damaged: {error}",
+            "restore from the other region (--source-region), and run: recover backup check",
+        ) from error
 
 
 def explain(error: CommandFailed, output: str) -> CommandFailed:

@@ -13,7 +13,7 @@ from recovery.adapters.secrets import Secrets
 from recovery.errors import Busy, CommandFailed, RecoveryError, VerificationFailed
 from recovery.facts import BackupKind, BackupSet, Progress, RepoFacts
 from recovery.settings import Settings
-from recovery.wal import History
+from recovery.wal import segment_bytes_of
 
 _COPIED = re.compile(r"backup file .*\(([\d.]+)(B|KB|MB|GB|TB), ([\d.]+)%\)")
 _LABEL = re.compile(r"new backup label = (\S+)")
@@ -45,6 +45,9 @@ class PgBackRest:
         known = self._settings.backup.repos[repo - 1]
         try:
             sets = self.read_sets(repo)
+            # What the sets show wins: with the primary gone the size of a segment is only assumed.
+            shown = (segment_bytes_of(one.start_lsn, one.wal_start) for one in sets)
+            segment_bytes = next((size for size in shown if size), segment_bytes)
             listing = information.read_archive(
                 self._ask(
                     "repo-ls", f"--repo={repo}", "--recurse", "--output=json", f"archive/{self._settings.backup.stanza}"
@@ -52,7 +55,7 @@ class PgBackRest:
                 segment_bytes,
             )
             histories = tuple(
-                History.parse(timeline, self._repo_file(repo, path), arrived)
+                information.read_history(timeline, self._repo_file(repo, path), arrived)
                 for timeline, (path, arrived) in sorted(listing.history_files.items())
             )
         except RecoveryError as error:
