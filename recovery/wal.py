@@ -77,7 +77,10 @@ class Switch:
             return None
         zone = found[3] or "+00"
         zone = zone if len(zone) > 3 else f"{zone}:00"
-        moment = datetime.fromisoformat(f"{found[2]}{zone}")
+        try:
+            moment = datetime.fromisoformat(f"{found[2]}{zone}")
+        except ValueError:
+            return None
         # A recovery that reached no commit at all notes PostgreSQL's year zero.
         return moment.astimezone(UTC) if moment.year > 2001 else None
 

@@ -1,0 +1,110 @@
+"""What a restore is asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
+from recovery.facts import RecoveryTarget, Refusal, TargetKind
+from tests.unit.build import settings
+
+LABEL = "20260115-100000F_20260115-110000I"
+
+
+@pytest.mark.parametrize(
+    ("wish", "target"),
+    [
+        (Wish(), RecoveryTarget(TargetKind.LATEST)),
+        (Wish(backup_id=LABEL), RecoveryTarget(TargetKind.BACKUP)),
+        (
+            Wish(target_time="2024-01-15T10:30:00Z", backup_id=LABEL),
+            RecoveryTarget(TargetKind.TIME, moment=datetime(2024, 1, 15, 10, 30, tzinfo=UTC)),
+        ),
+        (Wish(target_lsn="0/5000060"), RecoveryTarget(TargetKind.LSN, lsn=0x5000060)),
+        (Wish(target_name="before release 2.4"), RecoveryTarget(TargetKind.NAME, name="before release 2.4")),
+    ],
+)
+def test_targets(wish: Wish, target: RecoveryTarget) -> None:
+    assert read_target(wish) == target
+
+
+@pytest.mark.parametrize(
+    ("wish", "refusal"),
+    [
+        (
+            Wish(target_time="2024-01-15T10:30:00Z", target_lsn="0/1"),
+            Refusal("more than one target was given", "give one of --target-time, --target-lsn, --target-name"),
+        ),
+        (
+            Wish(backup_id="../../etc"),
+            Refusal("'../../etc' is not the id of a backup", "recover backup list shows the ids"),
+        ),
+        (
+            Wish(backup_id=f"{LABEL}\n"),
+            Refusal(f"'{LABEL}\\n' is not the id of a backup", "recover backup list shows the ids"),
+        ),
+        (Wish(target_lsn="5000060"), Refusal("'5000060' is not an LSN", "write it as PostgreSQL does, e.g. 0/5000060")),
+        (
+            Wish(target_name="x'; DROP TABLE users"),
+            Refusal(
+                '"x\'; DROP TABLE users" cannot be the name of a restore point',
+                "use the name given to pg_create_restore_point",
+            ),
+        ),
+    ],
+)
+def test_refusals(wish: Wish, refusal: Refusal) -> None:
+    assert read_target(wish) == refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "refusal"),
+    [
+        ("clickview_restored", None),
+        ("clickview", "clickview is the live database"),
+        ("template1", "template1 belongs to PostgreSQL itself"),
+        ("taken", "a database taken exists on the site's server; nothing is overwritten"),
+        (
+            "Clickview",
+            "'Clickview' is not a plain database name (small letters, digits, _; at most 63)",
+        ),
+        ("restored\n", "'restored\\n' is not a plain database name (small letters, digits, _; at most 63)"),
+        ("", "'' is not a plain database name (small letters, digits, _; at most 63)"),
+        ("a" * 64, f"'{'a' * 64}' is not a plain database name (small letters, digits, _; at most 63)"),
+    ],
+)
+def test_names_of_restored_databases(name: str, refusal: str | None) -> None:
+    assert database_name_refusal(name, settings(), ("taken",)) == refusal
+
+
+TWO = settings(
+    backup={
+        "encryption_key": "key-of-the-repository",
+        "primary": {"bucket": "east-bucket", "region": "us-east-1"},
+        "secondary": {"bucket": "west-bucket", "region": "us-west-2"},
+        "primary_bucket": "west-bucket",
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("wish", "repos"),
+    [
+        (Wish(), [1, 2]),
+        (Wish(source_region="us-west-2"), [2]),
+        (Wish(source_region="us-east-1"), [1]),
+        (Wish(source_bucket="east-bucket"), [1]),
+        (Wish(source_region="us-west-2", source_bucket="west-bucket"), [2]),
+    ],
+)
+def test_repositories(wish: Wish, repos: list[int]) -> None:
+    assert source_repositories(wish, TWO) == repos
+
+
+def test_repository_that_is_none_of_ours() -> None:
+    assert source_repositories(Wish(source_region="us-west-2", source_bucket="east-bucket"), TWO) == Refusal(
+        "east-bucket in us-west-2 is not a repository of this site",
+        "known are east-bucket in us-east-1, west-bucket in us-west-2; add it to recovery.toml as [backup.secondary]",
+    )
