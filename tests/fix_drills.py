@@ -123,7 +123,7 @@ class Drill:
         scratch = self.sandbox.state_dir / "scratch"
         found = [file.name for file in scratch.iterdir()] if scratch.exists() else []
         for pid in processes.all_pids(self.sandbox.folder):
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = _command(pid)
             if str(scratch) in command or "expectations" in command or " backup " in command:
                 found.append(command)
         with connect(self.sandbox.admin_address()) as connection:
@@ -140,6 +140,13 @@ class Drill:
             seconds=90,
             what=f"archiving of {segment}",
         )
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
 
 
 def address_of(report: dict[str, Any]) -> DatabaseAddress:
