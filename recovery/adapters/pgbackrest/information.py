@@ -104,7 +104,7 @@ def _json(text: str) -> Any:
         ) from error
 
 
-def damage_found(text: str) -> Iterator[str]:
+def damage_found(text: str) -> list[str]:
     """What `verify --output=text --verbose` says of damage, a line each.
 
     It ends with status 0 even when everything is broken, so silence is not proof: a listing without
@@ -112,16 +112,21 @@ def damage_found(text: str) -> Iterator[str]:
     """
     status = re.search(r"^\s*status: (\w+)", text, re.MULTILINE)
     if not status:
-        yield f"verify said nothing that can be trusted: {first_sentence(text) or 'no output'}"
-        return
-    for block in re.split(r"^\s*(?=backup: |archiveId: )", text, flags=re.MULTILINE):
-        head = block.strip().split(",")[0].strip()
-        bad = [f"{count} {what}" for what, count in re.findall(_COUNTS, block) if int(count)]
-        state = re.search(r"status: (\w[\w ]*)", block) if head.startswith("backup") else None
-        if bad or (state and state[1] not in ("valid", "ok")):
-            yield f"{head}: {', '.join(bad) or (state and state[1])}"
+        return [f"verify said nothing that can be trusted: {first_sentence(text) or 'no output'}"]
+    blocks = re.split(r"^\s*(?=backup: |archiveId: )", text, flags=re.MULTILINE)
+    found = [line for block in blocks for line in _damage_in(block)]
     if status[1] != "ok":
-        yield from _messages(text) or [f"verify ended with status {status[1]}"]
+        found += _messages(text)
+        return found or [f"verify ended with status {status[1]}"]
+    return found
+
+
+def _damage_in(block: str) -> Iterator[str]:
+    head = block.strip().split(",")[0].strip()
+    bad = [f"{count} {what}" for what, count in re.findall(_COUNTS, block) if int(count)]
+    state = re.search(r"status: (\w[\w ]*)", block) if head.startswith("backup") else None
+    if bad or (state and state[1] not in ("valid", "ok")):
+        yield f"{head}: {', '.join(bad) or (state and state[1])}"
 
 
 _COUNTS = r"(missing|checksum invalid|size invalid|other): (\d+)"
