@@ -250,8 +250,9 @@ def _run_to_end(
         _kill_group(process)
         raise
     # A daemon that inherited the pipes (pg_ctl start) would keep them open for ever.
+    deadline = time.monotonic() + 1.0
     for thread in threads:
-        thread.join(timeout=1.0)
+        thread.join(timeout=max(0.0, deadline - time.monotonic()))
     return Completed(process.returncode, "".join(out.lines), "".join(err.lines))
 
 

@@ -1,0 +1,143 @@
+"""The command: what it imports, how it refuses, what its exit status says."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+
+from recovery.cli.main import _GROUPS, main
+from recovery.settings.model import ENVIRONMENT
+from recovery.site import site
+
+ROOT = Path(__file__).parents[2]
+HEAVY = ("pydantic", "psycopg", "boto3", "botocore", "rich.table", "prefect", "great_expectations", "sandbox", "httpx")
+COMPLETE = """
+[backup]
+encryption_key = "key-of-the-repository"
+[backup.primary]
+bucket = "clickview-backups"
+endpoint = "127.0.0.1"
+port = 1  # nobody answers there: these tests leave the machine alone
+access_key_id = "AKIANOBODY"
+secret_access_key = "secret-of-nobody"
+"""
+
+
+def recover(*words: str, config: Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a shell would, away from the settings of this machine."""
+    own = {key: value for key, value in os.environ.items() if key not in ENVIRONMENT}
+    own |= {"RECOVERY_CONFIG": str(config), "RECOVERY_NO_SERVER": "1"}
+    argv = [sys.executable, "-m", "recovery", *words]
+    return subprocess.run(argv, cwd=ROOT, env=own, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_imports_only_what_it_shows() -> None:
+    code = (
+        "import sys; sys.argv = ['recover', '--help']\n"
+        "from recovery.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        f"print([one for one in {HEAVY} if one in sys.modules], file=sys.stderr)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stderr == "[]\n"
+    assert all(name in told.stdout for name in _GROUPS)
+
+
+def commands() -> list[tuple[str, click.Command]]:
+    found: list[tuple[str, click.Command]] = []
+    for name, (module, _) in _GROUPS.items():
+        made: Any = typer.main.get_command(importlib.import_module(module).app)
+        found += [(f"{name} {one}", inner) for one, inner in getattr(made, "commands", {}).items()] or [(name, made)]
+    return found
+
+
+def test_every_command_says_what_it_does_and_so_does_every_option() -> None:
+    bare = [name for name, command in commands() if not command.help]
+    bare += [
+        f"{name} {option.opts[0]}"
+        for name, command in commands()
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert bare == []
+    assert len(commands()) > 20
+
+
+def here(monkeypatch: pytest.MonkeyPatch, *words: str, config: Path = Path("/none/recovery.toml")) -> int:
+    """Run the command in this process, for what imports no flow; its exit status."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("RECOVERY_CONFIG", str(config))
+    monkeypatch.setattr(sys, "argv", ["recover", *words])
+    site.cache_clear()
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        site.cache_clear()
+    return 0
+
+
+def test_wrong_settings(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert here(monkeypatch, "backup", "list") == 11
+    assert capsys.readouterr() == (
+        "",
+        "recover: there is no settings file /none/recovery.toml\n"
+        "NEXT: correct them, then run: recover settings check\n",
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    file = tmp_path / "recovery.toml"
+    file.write_text(f'{COMPLETE}[site]\nstate_dir = "{tmp_path}/state"\n')
+    return file
+
+
+def test_refusal_as_json_is_the_only_thing_on_standard_output(config: Path) -> None:
+    told = recover("backup", "restore", "--target-time", "2024-01-15 10:30:00", "--json", config=config)
+    assert told.returncode == 14
+    assert json.loads(told.stdout) == {
+        "error": "GateRefused",
+        "problem": "'2024-01-15 10:30:00' has no zone",
+        "next": "write it with seconds and a zone, e.g. 2024-01-15T10:30:00Z or '2024-01-15 10:30:00 Europe/Berlin'",
+        "exit_code": 14,
+    }
+
+
+def test_secrets_are_not_shown(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert here(monkeypatch, "settings", "show", "--json", config=config) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["backup.encryption_key"] == "•••"
+    assert "key-of-the-repository" not in told.out + told.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("backup", "list", "--surprise"), "No such option"),
+        (("backup", "run", "--type", "whole"), "'whole' is not one of"),
+        (("surprise",), "No such command 'surprise'"),
+    ],
+)
+def test_misspelt_commands(
+    words: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert here(monkeypatch, *words) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert said in told.err
