@@ -26,7 +26,7 @@ from recovery.wal import History, Segment, Switch, format_lsn
 # `info` cuts the stop time to the second: the set is surely consistent only a second later.
 _STOP_MARGIN = timedelta(seconds=1)
 # A segment arrives this much after its last commit: one heartbeat and the way to the repository.
-_ARRIVAL_MARGIN = timedelta(seconds=10)
+ARRIVAL_MARGIN = timedelta(seconds=10)
 # A set in the far region is worth its distance when it saves this much replay.
 _FARTHER_REPO_GAIN = timedelta(hours=1)
 _RESTORE_BYTES_PER_SECOND = 60e6
@@ -282,7 +282,7 @@ def _last_number(archive: Archive, target: RecoveryTarget, stop: int, last: int)
 def _beyond(archive: Archive, backup: BackupSet, target: RecoveryTarget, last: int) -> Refusal:
     ends_at = archive.arrivals[last]
     # Replay to a moment needs a later commit to stop at: the arrival itself is too late.
-    latest = ends_at - _ARRIVAL_MARGIN
+    latest = ends_at - ARRIVAL_MARGIN
     if _ends_before(backup, RecoveryTarget(TargetKind.TIME, moment=latest)):
         nearest = f"the latest reachable moment before it is about {_shown(latest)}: --target-time='{_iso(latest)}'"
     else:

@@ -12,7 +12,7 @@ from recovery.site import site
 from tasks.artifacts import publish_table
 from tasks.backups import find_damaged_files, read_repositories, read_server_if_it_answers
 from tasks.preparation import find_stale_configuration
-from tasks.step import note, runbook
+from tasks.step import runbook
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,9 @@ def backup_check(repo: RepoChoice = "all", read_files: bool = True) -> CheckedBa
     checked = CheckedBackups(reports, tuple(server_side(server)))
     publish_table("backup-check", [row(one) for one in reports], "Repositories")
     publish_table("wal-ranges", [wal_row(one, run) for one in reports for run in one.wal], "WAL by timeline")
-    for failure in checked.failures:
-        note(f"WRONG: {failure}")
     if checked.failures:
         raise VerificationFailed(
-            f"{len(checked.failures)} things are wrong with the backups:\n- " + "\n- ".join(checked.failures),
+            f"{number_of(len(checked.failures))} wrong with the backups:\n- " + "\n- ".join(checked.failures),
             "mend the cause, then take a full backup (recover backup run --type full) and run this again",
         )
     return checked
@@ -78,7 +76,7 @@ def look_at(facts: RepoFacts, server: ServerFacts | None, read_files: bool) -> R
     failures = age_failures(facts, datetime.now(UTC), site().settings.objectives.rpo)
     failures += [f"backup {one.label} holds damaged pages" for one in facts.sets if one.damaged]
     failures += [
-        f"WAL {lost.first} … {lost.last} on timeline {lost.timeline} is lost ({lost.count}): moments behind it need a newer backup"
+        f"WAL {shown(lost)} on timeline {lost.timeline} is lost: moments behind it need a newer backup"
         for lost in lost_ranges(wal)
     ]
     if read_files:
@@ -95,6 +93,14 @@ def server_side(server: ServerFacts | None) -> list[str]:
     return failures if server is None else archiving_failures(server) + failures
 
 
+def number_of(things: int) -> str:
+    return "1 thing is" if things == 1 else f"{things} things are"
+
+
+def shown(run: WalRange) -> str:
+    return run.first if run.count == 1 else f"{run.first} … {run.last} ({run.count} segments)"
+
+
 def row(one: RepoReport) -> dict[str, str]:
     point = f"{one.recovery_point:%Y-%m-%d %H:%M:%S} UTC" if one.recovery_point else "none"
     return {
@@ -109,7 +115,7 @@ def wal_row(one: RepoReport, run: WalRange) -> dict[str, str]:
     return {
         "repository": str(one.repo),
         "timeline": str(run.timeline),
-        "segments": f"{run.first} … {run.last}",
+        "segments": shown(run),
         "count": str(run.count),
         "state": run.state.value,
     }

@@ -6,7 +6,7 @@ from typing import Literal
 
 from checks.objectives import Measured, data_loss, measured_recovery, recovery_point, shown_span
 from checks.readiness import scratch_refusal
-from checks.recovery_target import choose_restore, readable_archive, space_refusal
+from checks.recovery_target import ARRIVAL_MARGIN, choose_restore, readable_archive, space_refusal
 from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
 from recovery.errors import GateRefused, RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import (
@@ -181,8 +181,9 @@ def choose(
 
 def send_wal_if_needed(target: RecoveryTarget, server: ServerFacts) -> None:
     """Bring the newest moments into the archive; without that the archive alone decides."""
+    # What arrived a moment ago was closed before: it may hold no commit behind the target.
     archived = server.last_archived_at
-    if target.moment and (target.moment > server.now or (archived and target.moment < archived)):
+    if target.moment and (target.moment > server.now or (archived and target.moment < archived - ARRIVAL_MARGIN)):
         return
     try:
         send_newest_wal()

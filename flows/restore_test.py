@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from checks.recovery_target import Archive, readable_archive
+from checks.recovery_target import ARRIVAL_MARGIN, Archive, readable_archive
 from flows.backup import RepoChoice, numbers
 from flows.restore import RestoreReport, restore
 from recovery.errors import RecoveryError, VerificationFailed
@@ -75,13 +75,19 @@ def chosen_moment(repo: int, moment: Moment) -> str | None:
 def reachable(archive: Archive) -> tuple[datetime | None, datetime | None]:
     """The first and the last moment that this archive reaches."""
     ends = [one.stopped_at + timedelta(seconds=1) for one in archive.sets if not one.damaged]
-    return min(ends, default=None), max(archive.arrivals.values(), default=None)
+    return min(ends, default=None), last_moment(archive)
+
+
+def last_moment(archive: Archive) -> datetime | None:
+    """The last moment that is surely in reach: replay stops only at a later commit, and that is older than its arrival."""
+    arrived = max(archive.arrivals.values(), default=None)
+    return arrived - ARRIVAL_MARGIN if arrived else None
 
 
 def longest_replay(archive: Archive) -> tuple[datetime | None, datetime | None]:
     """The longest stretch between a set and the next one, or the end of the archive."""
     ends = [one.stopped_at + timedelta(seconds=1) for one in archive.sets if not one.damaged]
-    last = max(archive.arrivals.values(), default=None)
+    last = last_moment(archive)
     if not ends or last is None:
         return None, None
     stretches = list(zip(ends, [*ends[1:], last], strict=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,9 @@ class Database(Protocol):
 
     def read_facts(self) -> ServerFacts:
         """What it is and where it stands."""
+
+    def beat(self) -> datetime:
+        """Write the heartbeat row; the moment it says."""
 
     def switch_wal(self) -> str:
         """Close the current WAL segment; its name."""

@@ -12,7 +12,7 @@ from recovery.adapters.postgres.databases import SiteDatabases
 from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
 from recovery.adapters.postgres.recovered import dump_and_load
 from recovery.adapters.postgres.replay import follow_replay
-from recovery.errors import VerificationFailed
+from recovery.errors import RecoveryError, VerificationFailed
 from recovery.facts import ReachedPoint, RestorePlan
 from recovery.settings import RepoSettings
 from recovery.site import site
@@ -36,9 +36,14 @@ def sweep_leftovers() -> list[str]:
 def send_newest_wal() -> None:
     """Have the primary close and archive its current WAL segment, so that the newest moments are in reach.
 
+    A heartbeat goes first: replay to a moment stops only at a later commit, and an idle site makes none.
     Waits: up to two minutes for the archive.
     """
     primary = site().primary
+    try:
+        primary.beat()
+    except RecoveryError as error:
+        note(f"no heartbeat could be written before the WAL was sent: {error.problem}")
     primary.wait_until_archived(primary.switch_wal(), seconds=120)
 
 

@@ -107,6 +107,12 @@ class Drill:
             row = connection.execute(query.encode(), parameters).fetchone()
         return row[0] if row else None
 
+    def do(self, *statements: str) -> None:
+        """Change something in the site's database, as superuser."""
+        with connect(self.sandbox.admin_address()) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
     def commit_seen_after(self, moment: datetime) -> None:
         """Wait until the writer has certainly committed something after a moment."""
         until(lambda: notes.committed_after(self.notes(), moment), what="a later write")

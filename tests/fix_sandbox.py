@@ -63,5 +63,8 @@ def new_sandbox(sandbox_room: Path) -> Iterator[NewSandbox]:
 
 
 def _clear(room: Path) -> None:
-    remove_everything(room)
+    # A sandbox's processes carry the mark of its own folder, not of the room.
+    for folder in (*room.glob("*"), room):
+        if folder.is_dir():
+            remove_everything(folder)
     shutil.rmtree(room, ignore_errors=True)
