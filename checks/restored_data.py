@@ -65,8 +65,8 @@ def freshness(
     """
     if target is not None:
         return Freshness(target - oldest, target)
-    if live:
-        return Freshness(now - oldest, now, skew=timedelta(minutes=1))
+    if live:  # rows are written while the checks run
+        return Freshness(now - oldest, now, skew=timedelta(minutes=30))
     return Freshness(recorded_at - oldest if recorded_at else None, now, skew=timedelta(minutes=1))
 
 

@@ -163,6 +163,10 @@ def restore(
     """Restore into something new: the newest moment, a moment, a WAL position, a restore point or a backup."""
     from recovery.cli.restored import show_restored
 
+    # An empty $(recover backup latest) must not turn into a restore of something else.
+    for name in ("target_time", "target_lsn", "target_name", "backup_id", "target_database", "source_bucket"):
+        if locals()[name] == "":
+            raise typer.BadParameter("is empty", param_hint=f"--{name.replace('_', '-')}")
     report = show_run(
         "flows.restore",
         "restore",
