@@ -273,8 +273,10 @@ def _last_number(archive: Archive, target: RecoveryTarget, stop: int, last: int)
             return stop
         case TargetKind.TIME:
             # A segment's commits are older than its arrival: the first that came at or after the moment.
+            # A repository tells whole seconds only; when it came just before, replay itself says so.
+            moment = target.moment.replace(microsecond=0) if target.moment else None
             arrived = ((number, archive.arrivals[number]) for number in range(stop, last + 1))
-            return next((number for number, at in arrived if target.moment and at >= target.moment), None)
+            return next((number for number, at in arrived if moment and at >= moment), None)
         case _:
             return (target.lsn or 0) // archive.segment_bytes
 
