@@ -100,8 +100,8 @@ def test_moments_that_a_refusal_names_are_reachable() -> None:
 
 
 def test_after_the_archive() -> None:
-    assert refused(choose(SIMPLE, to(12.01))) == Refusal(
-        f"2026-01-15 10:12:00.600000 UTC is after the last archived WAL ({name(11)}, archived 2026-01-15 10:12:00 UTC)",
+    assert refused(choose(SIMPLE, to(12.02))) == Refusal(
+        f"2026-01-15 10:12:01.200000 UTC is after the last archived WAL ({name(11)}, archived 2026-01-15 10:12:00 UTC)",
         "the latest reachable moment before it is about 2026-01-15 10:11:50 UTC: --target-time='2026-01-15T10:11:50Z'; "
         "all that is archived: leave out the target; with the primary running, newer WAL arrives within its archive_timeout",
     )
@@ -116,6 +116,10 @@ def test_nearest_moment_is_never_one_before_the_set_is_consistent() -> None:
 
 def test_exactly_when_the_last_wal_arrived_is_tried() -> None:
     assert planned(choose(SIMPLE, to(12))).last_segment == name(11)
+
+
+def test_a_moment_in_the_second_of_the_last_arrival_is_tried() -> None:
+    assert planned(choose(SIMPLE, to(12.01))).last_segment == name(11)
 
 
 def test_future() -> None:
