@@ -1,6 +1,6 @@
 # Everything here is what the README gives a user; CI calls `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down lint test prove bench lock
+.PHONY: help setup demo demo-down lint test soak prove bench lock
 
 PYTHON ?= python3
 SIZE ?= 1GB
@@ -16,7 +16,8 @@ setup: .venv/installed  ## install system packages (apt) and Python packages (.v
 .venv/installed: pyproject.toml constraints.txt deployments/install-packages
 	deployments/install-packages
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt uv
+	$(BIN)/uv pip install -q --python .venv -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: setup      ## a whole site, backups, a loss on purpose and the way back; leaves the UI open
@@ -28,8 +29,14 @@ demo-down: setup  ## stop and remove all that the demo made
 lint: setup      ## ruff, mypy strict, import-linter
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
 
-test: lint       ## all that must hold
-	$(BIN)/python -m pytest
+test: setup      ## all that must hold: lint, then unit, integration, drills; goes on to the end whatever fails
+	@$(MAKE) --no-print-directory lint; lint=$$?; \
+	$(BIN)/python -m pytest --second-try --durations=20 || exit $$?; \
+	[ $$lint = 0 ] || echo 'all tests passed, but lint did not: see above' >&2; exit $$lint
+
+soak: N = 3
+soak: setup      ## all tests N times beside three busy loops, no second tries: N=3
+	$(BIN)/python -m tests.soak $(N)
 
 prove: setup     ## the long campaigns: N=20 SEED=1
 	N=$(N) SEED=$(SEED) $(BIN)/python -m pytest -m campaign -s --timeout=3600
@@ -38,4 +45,4 @@ bench: setup     ## backup and restore side by side with other tools: SIZE=1GB
 	$(BIN)/python -m benchmarks --size $(SIZE)
 
 lock:            ## pin all packages anew into constraints.txt
-	uv pip compile pyproject.toml --all-extras --no-header --no-annotate --no-emit-index-url --universal --upgrade -o constraints.txt
+	$(BIN)/uv pip compile -q pyproject.toml --all-extras --no-header --no-annotate --no-emit-index-url --universal --upgrade -o constraints.txt

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.errors import SettingsInvalid
+from recovery.waiting import wait_until
 
-_LAST_BYTES = 1500
+_LAST_BYTES = 3000
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Child:
     process: subprocess.Popen[bytes]
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
+    log_start: int = 0
 
     @property
     def alive(self) -> bool:
@@ -38,11 +40,22 @@ class Child:
             self.process.kill()
             self.process.wait(5)
 
+    def abort(self, seconds: float) -> None:
+        """End it where it stands; a Python program then says in its log where that was (-X faulthandler)."""
+        if self.alive:
+            self.process.send_signal(signal.SIGABRT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(seconds)
+        self.stop(0)
+
     def last_words(self) -> str:
-        """The end of its log, for an error message."""
+        """How it stands, and the end of what it wrote to its log since it started; for an error message."""
+        status = self.process.poll()
+        state = "still runs" if status is None else f"ended with status {status}"
         with self.log.open("rb") as file:
-            file.seek(max(0, self.log.stat().st_size - _LAST_BYTES))
-            return file.read().decode(errors="replace").strip()
+            file.seek(max(self.log_start, self.log.stat().st_size - _LAST_BYTES))
+            said = file.read().decode(errors="replace").strip()
+        return f"it {state} and said: {said or 'nothing'}"
 
 
 def start_child(
@@ -59,6 +72,7 @@ def start_child(
     Must be called from the main thread: the death signal of the program is bound to the thread that starts it.
     """
     with log.open("ab") as out:
+        log_start = out.tell()
         try:
             process = subprocess.Popen(
                 [str(word) for word in argv],
@@ -71,19 +85,22 @@ def start_child(
             )
         except FileNotFoundError as error:
             raise SettingsInvalid(f"{argv[0]} is not installed", f"install it; {name} cannot run without") from error
-    return Child(name, process, log, stop_signal)
+    return Child(name, process, log, stop_signal, log_start)
+
+
+def wait_until_ready(
+    child: Child, ready: Callable[[], bool], seconds: float, *, given_up: Callable[[], bool] = lambda: False
+) -> bool:
+    """Whether a program got ready before it ended, the deadline came, or the wait was given up."""
+
+    def look() -> str:
+        if ready():
+            return "ready"
+        return "" if child.alive and not given_up() else "over"
+
+    return wait_until(look, seconds) == "ready"
 
 
 def dies_with_us(signal_name: str) -> list[str]:
     """The words before a command that have the kernel end it when this process is killed."""
     return ["setpriv", "--pdeathsig", signal_name, "--"]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, *, pause: float = 0.05) -> bool:
-    """Whether a condition came true in time."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(pause)
-    return condition()

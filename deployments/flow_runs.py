@@ -16,9 +16,9 @@ from typing import Any
 
 import httpx
 
-from deployments.children import wait_until
 from deployments.place import WORK_POOL, Place
 from deployments.processes import flow_run_processes
+from recovery.waiting import wait_until
 
 _ANSWER_SECONDS = 5.0
 _BEGIN_SECONDS = 60.0  # how long a run may take from the worker's hand to its first state

@@ -11,17 +11,20 @@ import secrets
 import signal
 from pathlib import Path
 
-from deployments.children import Child, dies_with_us, start_child, wait_until
-from deployments.place import Place, free_port
+from deployments.children import Child, dies_with_us, start_child, wait_until_ready
+from deployments.place import Place
 from recovery.adapters.files import remove_tree, write_text
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.process import Host
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import DatabaseAddress
+from recovery.ports import release_ports, reserve_ports
 from recovery.redaction import remember_secret
+from recovery.waiting import wait_until
 
 _USER = "prefect"
-_START_SECONDS = 30.0
+# After a crash it reads its WAL first; a slow disk must not be taken for a server that hangs.
+_START_SECONDS = 150.0
 _INITDB_OPTIONS = ("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -41,7 +44,7 @@ class OwnPostgres:
         self.place = place
         self.folder = place.folder / "postgres"
         self.data_dir = self.folder / "data"
-        self.port = free_port()
+        self.port = 0
         self._user = place.run_as or "postgres" if os.geteuid() == 0 else None
         self.host = Host(_as_user(self._user))
 
@@ -62,6 +65,7 @@ class OwnPostgres:
         if not self.data_dir.exists():
             self._create()
         self._wait_for_predecessor()
+        self.port = self.port or self._take_port()
         child = start_child(
             "postgres",
             self._command(),
@@ -70,13 +74,20 @@ class OwnPostgres:
             log=self.place.log_dir / "postgres.log",
             stop_signal=signal.SIGINT,
         )
-        wait_until(lambda: self.answers() or not child.alive, _START_SECONDS)
-        if not self.answers():
+        if not wait_until_ready(child, self.answers, _START_SECONDS):
             child.stop(5)
             raise TargetUnreachable(
-                f"Prefect's own PostgreSQL does not start:\n{child.last_words()}", f"read {child.log}"
+                f"Prefect's own PostgreSQL does not start: {child.last_words()}", f"read {child.log}"
             )
         return child
+
+    def give_back_port(self) -> None:
+        """It is not started again: others may have its port."""
+        release_ports(self.folder)
+
+    def _take_port(self) -> int:
+        self.give_back_port()  # what a killed one left
+        return reserve_ports(self.folder, ["postgres"])["postgres"]
 
     def _command(self) -> list[str | Path]:
         options = [word for name, value in _OPTIONS.items() for word in ("-c", f"{name}={value}")]

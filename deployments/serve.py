@@ -16,23 +16,28 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from types import FrameType
 
-from deployments.children import Child, dies_with_us, start_child, wait_until
+from deployments.children import Child, dies_with_us, start_child, wait_until_ready
 from deployments.flow_runs import FlowRuns, end_flow_run_processes
 from deployments.own_postgres import OwnPostgres
 from deployments.past_runs import import_past_runs
 from deployments.place import Place, place_of, server_environment, worker_environment
 from recovery.errors import Interrupted, RecoveryError, TargetUnreachable
 from recovery.lease import hold_lease
-from recovery.server_address import ServerAddress, address_file, answers, note_address
+from recovery.server_address import LEASE, ServerAddress, address_file, answers, note_address
 from recovery.site import site
 
-_READY_SECONDS = 90.0
-_RUN_END_SECONDS = 30.0
+# 6 s on a quiet machine; a part that is slow must not be taken for one that hangs.
+_READY_SECONDS = 150.0
+_TRIES = 2
+_RUN_END_SECONDS = 60.0  # a run stops its servers and removes its copy before it ends
+_STOP_SECONDS = 60.0  # a part that takes longer to stop hangs: it is killed
 _RECONCILE_SECONDS = 5.0
 _IMPORT_SECONDS = 60.0
 _RESTARTS = 5
 _RESTART_WINDOW_SECONDS = 300.0
 
+# -P: a folder named flows in the current directory must not stand in for ours.
+_PYTHON = (sys.executable, "-P", "-X", "faulthandler")
 _SERVER = (
     *("prefect.server.api.server:create_app", "--factory"),
     *("--log-level", "warning", "--timeout-graceful-shutdown", "5"),
@@ -93,15 +98,16 @@ class Serving:
             log.info("ended %d run(s)", ended)
         if (server := self.children.get("server")) and server.alive:
             self.flow_runs.crash_the_dead(at_once=True)
-            server.stop(10)
+            server.stop(_STOP_SECONDS)
         if postgres := self.children.get("postgres"):
-            postgres.stop(20)
+            postgres.stop(_STOP_SECONDS)
+            self.postgres.give_back_port()
 
     def _start_server(self) -> Child:
         where = ("--host", self.place.host, "--port", str(self.place.port))
         return start_child(
             "Prefect server",
-            [*dies_with_us("TERM"), sys.executable, "-P", "-m", "uvicorn", *_SERVER, *where],
+            [*dies_with_us("TERM"), *_PYTHON, "-m", "uvicorn", *_SERVER, *where],
             environment=server_environment(self.place, self.postgres.url),
             folder=self.place.home,
             log=self.place.log_dir / "server.log",
@@ -112,7 +118,7 @@ class Serving:
         return start_child(
             "worker",
             # KILL: a run outlives its worker when nobody tells it otherwise, and a recovery should.
-            [*dies_with_us("KILL"), sys.executable, "-P", "-m", "deployments.worker", self._ready_file],
+            [*dies_with_us("KILL"), *_PYTHON, "-m", "deployments.worker", self._ready_file],
             environment=worker_environment(self.place),
             folder=self.place.home,
             log=self.place.log_dir / "worker.log",
@@ -120,27 +126,36 @@ class Serving:
         )
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
-        child = self.children[name]
-        wait_until(lambda: ready() or not child.alive or self.asked_to_stop, _READY_SECONDS)
-        if self.asked_to_stop:
-            raise Interrupted("asked to stop while starting", "run recover serve again")
-        if not ready():
-            raise TargetUnreachable(f"the {child.name} does not start:\n{child.last_words()}", f"read {child.log}")
+        """Wait for a part. One that ends or hangs as it starts is started again; its log says where it hung."""
+        for left in reversed(range(_TRIES)):
+            child = self.children[name]
+            came = wait_until_ready(child, ready, _READY_SECONDS, given_up=lambda: self.asked_to_stop)
+            if self.asked_to_stop:
+                raise Interrupted("asked to stop while starting", "run recover serve again")
+            if came:
+                return
+            child.abort(5)
+            if not left:
+                raise TargetUnreachable(f"the {child.name} does not start: {child.last_words()}", f"read {child.log}")
+            log.warning("the %s does not start: %s\nstarting it again", child.name, child.last_words())
+            self.children[name] = self._starts()[name]()
+
+    def _starts(self) -> dict[str, Callable[[], Child]]:
+        return {"postgres": self.postgres.start, "server": self._start_server, "worker": self._start_worker}
 
     def _restart_the_dead(self) -> None:
         """Start again what ended by itself. Raises: TargetUnreachable when that happens again and again."""
-        starts = {"postgres": self.postgres.start, "server": self._start_server, "worker": self._start_worker}
         for name, child in self.children.items():
             if child.alive or self.asked_to_stop:
                 continue
             self._restarts = [at for at in self._restarts if at > time.monotonic() - _RESTART_WINDOW_SECONDS]
             if len(self._restarts) >= _RESTARTS:
                 raise TargetUnreachable(
-                    f"the {child.name} ends again and again:\n{child.last_words()}", f"read {child.log}"
+                    f"the {child.name} ends again and again: {child.last_words()}", f"read {child.log}"
                 )
             self._restarts.append(time.monotonic())
             log.warning("the %s ended (status %s); starting it again", child.name, child.process.returncode)
-            self.children[name] = starts[name]()
+            self.children[name] = self._starts()[name]()
 
 
 def main() -> int:
@@ -151,7 +166,7 @@ def main() -> int:
         password = site().settings.server.api_password
         place = place_of(site().settings, site().secrets.reveal(password) if password else None)
         place.make_folders()
-        with hold_lease(place.folder, "serve"):
+        with hold_lease(place.folder, LEASE):
             _serve(Serving(place))
     except RecoveryError as error:
         log.error("%s", error)

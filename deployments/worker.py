@@ -11,7 +11,6 @@ import logging
 import os
 import socket
 import sys
-import time
 from pathlib import Path
 
 from prefect.client.orchestration import get_client
@@ -20,8 +19,9 @@ from prefect.workers.process import ProcessWorker
 from deployments.catalogue import deployments_file, put_all
 from deployments.place import WORK_POOL
 from recovery.server_address import answers
+from recovery.waiting import wait_until
 
-_SERVER_SECONDS = 120.0
+_SERVER_SECONDS = 300.0  # 6 s on a quiet machine; the worker waits as long as recover serve does
 _HEARTBEAT_SECONDS = 30
 # Each run is a process of 110 MB. There are fewer deployments than this, each with one run at a time:
 # no run of ours ever waits for this limit, but a flood of others cannot take the whole machine.
@@ -34,12 +34,9 @@ def main() -> int:
     """Wait for the server, put the deployments, say so in the file that is our argument, and work."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     url = os.environ["PREFECT_API_URL"].removesuffix("/api")
-    deadline = time.monotonic() + _SERVER_SECONDS
-    while not answers(url):
-        if time.monotonic() > deadline:
-            log.error("the Prefect server at %s does not answer", url)
-            return 1
-        time.sleep(0.1)
+    if not wait_until(lambda: answers(url), _SERVER_SECONDS, pause=0.1):
+        log.error("the Prefect server at %s does not answer", url)
+        return 1
     with get_client(sync_client=True) as client:
         for problem in put_all(client, deployments_file()):
             log.error("not deployed: %s", problem)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-_ANSWER_SECONDS = 0.3
+from recovery.lease import lease_holder
+from recovery.waiting import wait_until
+
+LEASE = "serve"
+# One question. A busy machine takes seconds to answer; a dead server refuses at once.
+_ANSWER_SECONDS = 10.0
+# How long a command asks a server whose process lives before it goes on without it: as long as that
+# takes to start its web server again, and no longer, because somebody waits for a recovery.
+_PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -50,16 +59,30 @@ def note_address(state_dir: Path, address: ServerAddress) -> None:
     beside.replace(path)
 
 
-def answering_server(state_dir: Path) -> str | None:
-    """The URL of this site's server if it answers within a moment, else None."""
+def running_server(state_dir: Path) -> ServerAddress | None:
+    """The server of this site whose process lives, or None: the kernel says it, at once and for certain."""
     address = noted_address(state_dir)
-    return address.url if address and answers(address.url) else None
+    return address if address and address.pid == lease_holder(server_folder(state_dir), LEASE) else None
 
 
-def answers(url: str) -> bool:
+def answering_server(state_dir: Path, *, on_silence: Callable[[str], None]) -> str | None:
+    """The URL of this site's server, or None when none runs here, or it hangs: `on_silence` is told that.
+
+    Waits: up to 20 s for a server that runs and does not answer.
+    """
+    address = running_server(state_dir)
+    if address is None:
+        return None
+    if wait_until(lambda: answers(address.url), _PATIENCE_SECONDS, pause=0.2):
+        return address.url
+    on_silence(f"the Prefect server at {address.url} (process {address.pid}) does not answer")
+    return None
+
+
+def answers(url: str, seconds: float = _ANSWER_SECONDS) -> bool:
     """Whether a Prefect server is healthy there. Asks without a password: health is open to all."""
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=_ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=seconds)
     try:
         connection.request("GET", "/api/health")
         return connection.getresponse().status == 200

@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recovery.redaction import remember_names
 from recovery.settings import Settings, load_settings
+from recovery.settings.walk import names_in
 
 if TYPE_CHECKING:
     from recovery.adapters.application import Application
@@ -24,6 +26,7 @@ class Site:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        remember_names(names_in(settings))
 
     @property
     def runs_dir(self) -> Path:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
+import operator
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from recovery.adapters.aws import make_client
 from recovery.errors import TargetUnreachable
-from sandbox.layout import BUCKETS, REGIONS, Sandbox
+from recovery.waiting import wait_until
+from sandbox.layout import BUCKETS, PATIENCE_SECONDS, REGIONS, Sandbox
 
-KEY_ID = "sandbox"
+KEY_ID = "AKIACLICKVIEWSANDBOX"
 ZONE = "clickview.app."
 SECRET = "clickview/backup"
 
@@ -54,15 +55,13 @@ def fill_aws(sandbox: Sandbox) -> str:
     return str(zone).rpartition("/")[2]
 
 
-def _when_up(call: Any, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
+def _when_up(call: Any) -> None:
+    def trouble() -> str:
         try:
             call()
-            return
         except (BotoCoreError, ClientError) as error:
-            if time.monotonic() > deadline:
-                raise TargetUnreachable(
-                    f"the sandbox's AWS server does not answer: {error}", "see services/*/log in its folder"
-                ) from error
-            time.sleep(0.1)
+            return str(error)
+        return ""
+
+    if left := wait_until(trouble, PATIENCE_SECONDS, so=operator.not_, pause=0.1):
+        raise TargetUnreachable(f"the sandbox's AWS server does not answer: {left}", "see services/*/log in its folder")

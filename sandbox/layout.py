@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import random
 import shutil
-import socket
 import subprocess
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -15,6 +13,7 @@ from pathlib import Path
 
 from recovery.errors import GateRefused, SettingsInvalid
 from recovery.facts import DatabaseAddress
+from recovery.ports import reserve_ports
 
 PORT_NAMES = (
     "primary",
@@ -32,9 +31,10 @@ BUCKETS = {"east": "clickview-backups", "west": "clickview-backups-west"}
 MARKER = "CLICKVIEW_SANDBOX"
 SERVER_USER = "postgres"
 
+# What starts, stops or follows and is not there by then hangs; it takes a second or two on a quiet machine.
+PATIENCE_SECONDS = 150.0
+
 _LONGEST_SOCKET = 100
-# Below the range that outgoing connections take their ports from.
-_FREE_PORTS = range(20000, 32000)
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def load(folder: Path | None = None) -> Sandbox:
 
 
 def plan_sandbox(folder: Path, *, transactions_per_second: float = 50.0) -> Sandbox:
-    """Choose ports, the servers' user and the programs for a new sandbox; nothing is started.
+    """Choose ports, the servers' user and the programs for a new sandbox, and make its folder; nothing is started.
 
     Raises: GateRefused when the folder can't be used, SettingsInvalid when a program is missing.
     """
@@ -162,7 +162,9 @@ def plan_sandbox(folder: Path, *, transactions_per_second: float = 50.0) -> Sand
     refusal = folder_refusal(folder)
     if refusal:
         raise GateRefused(refusal, "choose another folder with --dir, or remove this one: recover sandbox down")
-    return Sandbox(folder, choose_ports(), server_prefix(), find_bin_dir(), transactions_per_second)
+    prefix, bin_dir = server_prefix(), find_bin_dir()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # ports are kept for a folder that is there
+    return Sandbox(folder, reserve_ports(folder, PORT_NAMES), prefix, bin_dir, transactions_per_second)
 
 
 def folder_refusal(folder: Path) -> str | None:
@@ -175,24 +177,6 @@ def folder_refusal(folder: Path) -> str | None:
     if longest > _LONGEST_SOCKET:
         return f"{folder} is too long a path: a Unix socket in it would take {longest} of {_LONGEST_SOCKET} characters"
     return None
-
-
-def choose_ports() -> dict[str, int]:
-    """A free port for every server, all different."""
-    ports: dict[str, int] = {}
-    candidates = random.sample(_FREE_PORTS, 400)
-    for name in PORT_NAMES:
-        ports[name] = next(port for port in candidates if port not in ports.values() and _is_free(port))
-    return ports
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def server_prefix() -> tuple[str, ...]:

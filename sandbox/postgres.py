@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 from psycopg import sql
@@ -12,12 +11,12 @@ from recovery.adapters.postgres.connection import connect
 from recovery.adapters.process import Host
 from recovery.errors import TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
-from sandbox.layout import Sandbox
+from recovery.waiting import wait_until
+from sandbox.layout import PATIENCE_SECONDS, Sandbox
 from sandbox.processes import data_dir_pids, free_shared_memory, is_running
 from sandbox.services import Service, describe, find, running_pid, start
 
 SLOT = "standby"
-_START_SECONDS = 60.0
 
 _CONFIGURATION = """
 # The sandbox's own settings.
@@ -74,11 +73,12 @@ def start_server(sandbox: Sandbox, server: str) -> None:
         return
     _forget_killed(sandbox, service)
     pid = start(service)
-    deadline = time.monotonic() + _START_SECONDS
-    while not _ready(service):
-        if time.monotonic() > deadline or not is_running(pid):
-            raise VerificationFailed(f"the {server} did not start", f"see {service.log_file}")
-        time.sleep(0.02)
+
+    def look() -> str:
+        return "ready" if _ready(service) else "" if is_running(pid) else "over"
+
+    if wait_until(look, PATIENCE_SECONDS, pause=0.02) != "ready":
+        raise VerificationFailed(f"the {server} did not start", f"see {service.log_file}")
 
 
 def _forget_killed(sandbox: Sandbox, service: Service) -> None:
@@ -90,14 +90,12 @@ def _forget_killed(sandbox: Sandbox, service: Service) -> None:
         lock.unlink(missing_ok=True)
 
 
-def wait_until_streaming(sandbox: Sandbox, *, seconds: float = 30) -> None:
+def wait_until_streaming(sandbox: Sandbox) -> None:
     """Wait until the standby receives from the primary."""
-    deadline = time.monotonic() + seconds
+    query = "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"
     with connect(sandbox.admin_address()) as connection:
-        while not connection.execute("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'").fetchone():
-            if time.monotonic() > deadline:
-                raise TargetUnreachable("the standby does not stream", "see services/standby/log in the folder")
-            time.sleep(0.05)
+        if not wait_until(lambda: connection.execute(query).fetchone(), PATIENCE_SECONDS):
+            raise TargetUnreachable("the standby does not stream", f"see {sandbox.log_file('standby')}")
 
 
 def _ready(service: Service) -> bool:

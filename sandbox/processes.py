@@ -6,11 +6,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from recovery.settings.model import ENVIRONMENT
+from recovery.waiting import wait_until
 from sandbox.layout import MARKER
 
 # Debian starts redis-server through a link to redis-check-rdb.
@@ -94,11 +94,13 @@ def end(pids: set[int], number: int, *, seconds: float) -> set[int]:
             os.kill(pid, signal.SIGCONT)  # a frozen process doesn't hear anything else
         except ProcessLookupError:
             continue
-    deadline = time.monotonic() + seconds
-    left = {pid for pid in pids if is_running(pid)}
-    while left and time.monotonic() < deadline:
-        time.sleep(0.02)
-        left = {pid for pid in left if is_running(pid)}
+    left = set(pids)
+
+    def gone() -> bool:
+        left.intersection_update({pid for pid in left if is_running(pid)})
+        return not left
+
+    wait_until(gone, seconds, pause=0.02)
     return left
 
 

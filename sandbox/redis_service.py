@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import operator
 import shutil
-import time
 
 import redis
 from redis.backoff import NoBackoff
@@ -11,7 +11,8 @@ from redis.retry import Retry
 
 from recovery.adapters.process import Host
 from recovery.errors import SettingsInvalid, TargetUnreachable
-from sandbox.layout import Sandbox
+from recovery.waiting import wait_until
+from sandbox.layout import PATIENCE_SECONDS, Sandbox
 from sandbox.services import describe, start
 
 _CONFIGURATION = """bind 127.0.0.1
@@ -51,12 +52,13 @@ def _wait(sandbox: Sandbox) -> None:
         socket_timeout=2,
         retry=Retry(NoBackoff(), 0),
     )
-    deadline = time.monotonic() + 20
-    while True:
+
+    def trouble() -> str:
         try:
             client.ping()
-            return
         except (redis.RedisError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise TargetUnreachable("Redis does not answer", "see services/redis/log in the folder") from error
-            time.sleep(0.05)
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    if left := wait_until(trouble, PATIENCE_SECONDS, so=operator.not_):
+        raise TargetUnreachable(f"Redis does not answer: {left}", "see services/redis/log in the folder")

@@ -6,14 +6,16 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from recovery.errors import VerificationFailed
+from recovery.ports import release_ports
+from recovery.waiting import wait_until
 from sandbox import processes
+from sandbox.layout import PATIENCE_SECONDS
 
 _ROUNDS = 5
-_ORDERLY_SECONDS = 10.0
+_ORDERLY_SECONDS = 30.0  # then harder; a server that writes a large checkpoint may take longer
 
 
 def remove_everything(folder: Path) -> None:
@@ -28,6 +30,7 @@ def remove_everything(folder: Path) -> None:
     for mount in _mounts(folder):
         subprocess.run(["umount", "--lazy", mount], timeout=30, check=False)
     _remove_tree(folder)
+    release_ports(folder)
     if left := processes.all_pids(folder):
         raise VerificationFailed(f"processes {sorted(left)} of {folder} are still there", "end them by hand")
 
@@ -56,11 +59,10 @@ def _mounts(folder: Path) -> list[str]:
 
 
 def _remove_tree(folder: Path) -> None:
-    deadline = time.monotonic() + 10
-    while folder.exists():
+    def gone() -> bool:
         shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists() and time.monotonic() > deadline:
-            left = [str(path) for path in folder.rglob("*")][:5]
-            raise VerificationFailed(f"{folder} could not be removed: {left}", f"remove it by hand: rm -rf {folder}")
-        if folder.exists():
-            os.sched_yield()
+        return not folder.exists()
+
+    if not wait_until(gone, PATIENCE_SECONDS):
+        left = [str(path) for path in folder.rglob("*")][:5]
+        raise VerificationFailed(f"{folder} could not be removed: {left}", f"remove it by hand: rm -rf {folder}")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from recovery.errors import TargetUnreachable
 from sandbox import processes
-from sandbox.layout import MARKER, Sandbox
+from sandbox.layout import MARKER, PATIENCE_SECONDS, Sandbox
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def running_pid(service: Service) -> int | None:
     return pid if processes.works_in(pid) == str(service.data_dir) and processes.is_running(pid) else None
 
 
-def stop(service: Service, *, seconds: float = 20) -> None:
+def stop(service: Service, *, seconds: float = PATIENCE_SECONDS) -> None:
     """Stop a service; one that doesn't run is left alone.
 
     Raises: TargetUnreachable when it is still there at the deadline.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import socket
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.errors import SettingsInvalid, TargetUnreachable
+from recovery.waiting import wait_until
 from sandbox import processes, services
-from sandbox.layout import Sandbox, default_folder, plan_sandbox
+from sandbox.layout import PATIENCE_SECONDS, Sandbox, default_folder, plan_sandbox
 from sandbox.removal import remove_everything
 from sandbox.startup import make_folder, recover, recover_environment, start_everything, start_service
 
@@ -90,16 +90,14 @@ def active_faults(sandbox: Sandbox) -> list[str]:
     return sorted(file.stem for file in sandbox.faults_dir.glob("*.json"))
 
 
-def wait_until_healthy(sandbox: Sandbox, *, seconds: float = 30) -> None:
+def wait_until_healthy(sandbox: Sandbox, *, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until the application says that it works.
 
     Raises: TargetUnreachable at the deadline, with what it said.
     """
-    deadline = time.monotonic() + seconds
-    while (said := health(sandbox)) != "healthy":
-        if time.monotonic() > deadline:
-            raise TargetUnreachable(f"the application is not healthy: {said}", "recover sandbox status")
-        time.sleep(0.05)
+    said = wait_until(lambda: health(sandbox), seconds, so=lambda told: told == "healthy")
+    if said != "healthy":
+        raise TargetUnreachable(f"the application is not healthy: {said}", "recover sandbox status")
 
 
 def health(sandbox: Sandbox) -> str:

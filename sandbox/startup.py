@@ -17,8 +17,7 @@ _RECOVER = "from recovery.cli.main import main; main()"
 
 
 def make_folder(sandbox: Sandbox) -> None:
-    """Make its folder; from then on `down` finds everything."""
-    sandbox.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Fill its folder with what `down` needs to find everything."""
     sandbox.folder.chmod(0o700)
     sandbox.save()
     if sandbox.prefix:

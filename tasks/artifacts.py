@@ -17,8 +17,13 @@ from recovery.journal import current_journal
 from recovery.redaction import redact
 from tasks.step import in_flow_run, note, progress_line, warn
 
-_DEADLINE_SECONDS = 2.0
+# Long enough for a busy machine. A server that does not answer in this time is left alone for a while,
+# so that a long recovery with many documents waits for it once and not each time.
+_DEADLINE_SECONDS = 15.0
+_REST_SECONDS = 120.0
 _PROGRESS_SECONDS = 3.0
+
+_silent_until = 0.0
 
 
 def publish_table(key: str, rows: Sequence[Mapping[str, str]], description: str) -> None:
@@ -110,9 +115,12 @@ def _create(artifact: dict[str, Any]) -> str | None:
 
 def _ask(method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
     """One request to the server of this run; None after a warning when it did not take it in time."""
+    global _silent_until
     import httpx
     from prefect.settings import get_current_settings
 
+    if time.monotonic() < _silent_until:
+        return None  # that it does not answer was said
     api = get_current_settings().api
     user, _, password = (api.auth_string.get_secret_value() if api.auth_string else "").partition(":")
     try:
@@ -121,6 +129,8 @@ def _ask(method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
         )
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
+        if isinstance(error, httpx.TimeoutException):
+            _silent_until = time.monotonic() + _REST_SECONDS
         warn(f"not shown in the UI: {type(error).__name__}: {error}")
         return None
     return dict(answer.json()) if answer.content else {}

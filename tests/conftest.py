@@ -12,7 +12,8 @@ import pytest
 from recovery.errors import SettingsInvalid
 from sandbox.layout import find_bin_dir
 
-pytest_plugins = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
+_FIXTURES = [f"tests.{file.stem}" for file in sorted(Path(__file__).parent.glob("fix_*.py"))]
+pytest_plugins = ["tests.failures", "tests.second_try", *_FIXTURES]
 
 _SERVERS = {"pgbackrest": ["pgbackrest", "version"], "redis-server": ["redis-server", "--version"]}
 

@@ -19,6 +19,7 @@ from recovery.adapters.postgres.connection import connect
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
 from sandbox.layout import Sandbox
+from tests.waiting import PATIENCE, until
 
 RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 _numbers = itertools.count()
@@ -58,7 +59,7 @@ class Drill:
         pipe = subprocess.PIPE
         return subprocess.Popen([*RECOVER, *words], env=environment, cwd="/", stdout=pipe, stderr=pipe, text=True)
 
-    def run(self, *words: str, seconds: float = 170) -> Ended:
+    def run(self, *words: str, seconds: float = PATIENCE) -> Ended:
         """`recover …` in a process of its own; it must end before the deadline."""
         begin = time.monotonic()
         with self.start(*words) as process:
@@ -70,13 +71,13 @@ class Drill:
                 pytest.fail(f"recover {' '.join(words)} hangs; so far it said:\n{err}{out}")
         return Ended(process.returncode, out, err, time.monotonic() - begin)
 
-    def done(self, *words: str, seconds: float = 170) -> Ended:
+    def done(self, *words: str, seconds: float = PATIENCE) -> Ended:
         """`recover …` that must succeed."""
         ended = self.run(*words, seconds=seconds)
         assert ended.status == 0, f"recover {' '.join(words)} ended with {ended.status}:\n{ended.stderr}{ended.stdout}"
         return ended
 
-    def refusal(self, *words: str, status: int, seconds: float = 170) -> str:
+    def refusal(self, *words: str, status: int, seconds: float = PATIENCE) -> str:
         """What `recover …` said when it failed; it must end with this status."""
         ended = self.run(*words, seconds=seconds)
         assert ended.status == status, f"{ended.status} instead of {status}:\n{ended.stderr}{ended.stdout}"
@@ -143,7 +144,6 @@ class Drill:
         self.sql("SELECT pg_create_restore_point('drill'), pg_switch_wal()")
         until(
             lambda: (self.sql("SELECT last_archived_wal FROM pg_stat_archiver") or "") >= segment,
-            seconds=90,
             what=f"archiving of {segment}",
         )
 
@@ -158,15 +158,6 @@ def _command(pid: int) -> str:
 def address_of(report: dict[str, Any]) -> DatabaseAddress:
     """How the copy of a restore is reached."""
     return DatabaseAddress(**report["address"])
-
-
-def until(condition: Callable[[], Any], *, seconds: float = 30, what: str = "it") -> Any:
-    """Wait for something, up to a deadline."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.05)
-    return found
 
 
 def text(moment: datetime) -> str:

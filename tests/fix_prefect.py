@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,14 +16,17 @@ from typing import Any
 import httpx
 import pytest
 
-from deployments.place import free_port
 from deployments.processes import flow_run_processes
+from recovery.ports import reserve_ports
 from recovery.server_address import answers
 from sandbox import site as sandbox_site
 from sandbox.layout import Sandbox
+from tests.failures import FAILED
+from tests.waiting import PATIENCE, until
 
 NAPS = Path(__file__).parent / "drills" / "naps"
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+_numbers = itertools.count()
 
 _PUT_NAPS = """
 from prefect.client.orchestration import get_client
@@ -41,6 +44,17 @@ with get_client(sync_client=True) as client:
 
 
 @dataclass(frozen=True)
+class Nap:
+    """A run of the tests' own that does nothing until somebody rings."""
+
+    run_id: str
+    bell: Path
+
+    def wake(self) -> None:
+        self.bell.touch()
+
+
+@dataclass(frozen=True)
 class Served:
     """A running `recover serve`."""
 
@@ -54,7 +68,7 @@ class Served:
     def state_dir(self) -> Path:
         return self.sandbox.state_dir
 
-    def recover(self, *words: str, seconds: float = 100) -> subprocess.CompletedProcess[str]:
+    def recover(self, *words: str, seconds: float = PATIENCE) -> subprocess.CompletedProcess[str]:
         """`recover …` against this site, in a process of its own."""
         return run_recover(self.environment, *words, seconds=seconds)
 
@@ -62,7 +76,7 @@ class Served:
         return answers(self.url)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        answer = httpx.request(method, f"{self.url}/api{path}", json=body, timeout=10)
+        answer = httpx.request(method, f"{self.url}/api{path}", json=body, timeout=PATIENCE)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -72,17 +86,23 @@ class Served:
         run = self.ask("POST", f"/deployments/{found['id']}/create_flow_run", {"parameters": parameters})
         return str(run["id"])
 
+    def nap(self, deployment: str = "nap/nap") -> Nap:
+        """A run that goes on until it is woken; it has begun."""
+        bell = self.sandbox.folder / f"bell-{next(_numbers)}"
+        nap = Nap(self.submit(deployment, until=str(bell)), bell)
+        self.wait(nap.run_id, "RUNNING")
+        return nap
+
     def run(self, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
         return found
 
-    def wait(self, run_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
+    def wait(self, run_id: str, *states: str) -> dict[str, Any]:
         """The run when it has come to one of these states (any final one when none is named)."""
         wanted = states or FINAL
-        wait_for(
+        until(
             lambda: self.run(run_id)["state_type"] in wanted,
-            seconds=seconds,
-            say=lambda: f"the run is {self.run(run_id)['state']['name']}: {self.logs(run_id)}",
+            what=lambda: f"the run is {self.run(run_id)['state']['name']}: {self.logs(run_id)}",
         )
         return self.run(run_id)
 
@@ -103,25 +123,24 @@ class Served:
         """The process that carries this run."""
         return flow_run_processes(self.state_dir / "prefect" / "home")[run_id]
 
+    def program(self, words: str) -> int:
+        """The part of the server with these words in its command; it may just be starting again."""
+        return int(until(lambda: self._pids(words), what=lambda: f"{words} in {self.programs()}")[0])
+
+    def _pids(self, words: str) -> list[int]:
+        return [pid for pid, command in self.programs().items() if words in command]
+
     def worker(self) -> int:
-        [pid] = [pid for pid, command in self.programs().items() if "deployments.worker" in command]
-        return pid
+        return self.program("deployments.worker")
 
     def logs(self, run_id: str) -> list[str]:
         found = self.ask("POST", "/logs/filter", {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC"})
         return [line["message"] for line in found]
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float, say: Callable[[], str] = lambda: "") -> None:
-    """Wait until it is so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not so after {seconds} s: {say()}")
-        time.sleep(0.1)
-
-
-def run_recover(environment: dict[str, str], *words: str, seconds: float = 100) -> subprocess.CompletedProcess[str]:
+def run_recover(
+    environment: dict[str, str], *words: str, seconds: float = PATIENCE
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-c", "from recovery.cli.main import main; main()", *words],
         env=environment,
@@ -134,20 +153,29 @@ def run_recover(environment: dict[str, str], *words: str, seconds: float = 100) 
 
 @pytest.fixture(scope="session")
 def served_sandbox(sandbox_room: Path) -> Iterator[tuple[Sandbox, Path]]:
-    """A small site that is prepared for backups, with a free port for its Prefect server."""
+    """A small site that is prepared for backups, with a port for its Prefect server."""
     folder = sandbox_room / "served"
     try:
         sandbox = sandbox_site.up(folder, transactions_per_second=5)
+        port = reserve_ports(sandbox.folder, ["prefect"])["prefect"]
         settings_file = sandbox.folder / "served.toml"
-        settings_file.write_text(sandbox.settings_file.read_text() + f"\n[server]\nport = {free_port()}\n")
+        settings_file.write_text(sandbox.settings_file.read_text() + f"\n[server]\nport = {port}\n")
         yield sandbox, settings_file
     finally:
         sandbox_site.down(folder)
 
 
+@pytest.fixture
+def served(server: Served) -> Served:
+    """The server of the session, up: whatever the test before this one did to it."""
+    started = server.recover("serve", "--detach")
+    assert started.returncode == 0, started.stderr
+    return server
+
+
 @pytest.fixture(scope="session")
-def served(served_sandbox: tuple[Sandbox, Path]) -> Iterator[Served]:
-    """`recover serve --detach`, with two deployments of the tests' own besides the real ones."""
+def server(served_sandbox: tuple[Sandbox, Path]) -> Iterator[Served]:
+    """`recover serve --detach`, with some deployments of the tests' own besides the real ones."""
     sandbox, settings_file = served_sandbox
     environment = (
         dict(os.environ)
@@ -163,25 +191,29 @@ def served(served_sandbox: tuple[Sandbox, Path]) -> Iterator[Served]:
         assert started.returncode == 0, started.stderr
         url = started.stdout.strip()
         home = {"PREFECT_API_URL": f"{url}/api", "PREFECT_HOME": str(sandbox.state_dir / "prefect" / "home")}
-        subprocess.run([sys.executable, "-P", "-c", _PUT_NAPS], env=environment | home, cwd="/", check=True, timeout=60)
+        subprocess.run(
+            [sys.executable, "-P", "-c", _PUT_NAPS], env=environment | home, cwd="/", check=True, timeout=PATIENCE
+        )
         yield Served(url, sandbox, settings_file, environment, begin)
     finally:
         run_recover(environment, "serve", "--stop")
 
 
 @pytest.fixture
-def page(served: Served, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A page of a real browser without a head."""
+def page(served: Served, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """A page of a real browser without a head. When the test fails, its text is in the output, and where its picture is."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
         try:
             page = browser.new_page(viewport={"width": 1280, "height": 800}, base_url=served.url)
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(PATIENCE * 1000)
             yield page
-            if folder := os.environ.get("SCREENSHOTS"):
-                page.screenshot(path=Path(folder) / f"last-{request.node.name}.png")
+            if request.node.stash.get(FAILED, False):
+                picture = Path(os.environ.get("SCREENSHOTS", tmp_path)) / f"failed-{request.node.name}.png"
+                page.screenshot(path=picture)
+                print(f"{page.url} when the test failed, its picture in {picture}:\n{page.inner_text('body')}")
         finally:
             browser.close()
 

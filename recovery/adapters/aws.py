@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recovery.redaction import remember_secret
 from recovery.settings import AwsSettings
 
 if TYPE_CHECKING:
@@ -52,4 +53,4 @@ def make_client(
 
 
 def _plain(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
+    return None if secret is None else remember_secret(secret.get_secret_value())

@@ -23,6 +23,10 @@ log = logging.getLogger(__name__)
 
 _LAST_LINES = 12
 _GRACE_SECONDS = 5.0
+# What an ended program wrote is read to its end, also on a machine so busy that this takes a while …
+_DRAIN_SECONDS = 60.0
+# … but a daemon that it started (pg_ctl start) has inherited the pipes and keeps them open for ever.
+_DAEMON_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,8 @@ class Host:
         """
         words = self.command(argv, env=env, outlives=outlives)
         log.debug("run %s", redact(" ".join(words)))
-        completed = _run_to_end(words, timeout_seconds, stdin, on_line, name=_spoken(argv))
+        drain = _DAEMON_SECONDS if outlives else _DRAIN_SECONDS
+        completed = _run_to_end(words, timeout_seconds, stdin, on_line, name=_spoken(argv), drain_seconds=drain)
         if completed.status and check:
             raise failed(argv, completed)
         return completed
@@ -230,12 +235,14 @@ def _run_to_end(
     on_line: Callable[[str], None] | None,
     *,
     name: str,
+    drain_seconds: float,
 ) -> Completed:
     process = _start(words, with_stdin=stdin is not None)
     assert process.stdout and process.stderr
     out, err = _Reader(process.stdout, on_line), _Reader(process.stderr)
-    threads = [out.start(), err.start()]
+    threads: list[threading.Thread] = []
     try:
+        threads = [out.start(), err.start()]
         if stdin is not None and process.stdin:
             # In a thread of its own: a program that does not read must not hold up the deadline.
             threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
@@ -249,8 +256,7 @@ def _run_to_end(
     except BaseException:
         _kill_group(process)
         raise
-    # A daemon that inherited the pipes (pg_ctl start) would keep them open for ever.
-    deadline = time.monotonic() + 1.0
+    deadline = time.monotonic() + drain_seconds
     for thread in threads:
         thread.join(timeout=max(0.0, deadline - time.monotonic()))
     return Completed(process.returncode, "".join(out.lines), "".join(err.lines))

@@ -68,13 +68,17 @@ def _use_server(site: Site) -> None:
     from recovery.server_address import answering_server, client_environment
 
     state_dir = site.settings.site.state_dir
-    url = answering_server(state_dir)
+    url = answering_server(state_dir, on_silence=_go_on_without)
     if url:
         password = site.secrets.reveal(site.settings.server.api_password)
         os.environ.update(client_environment(state_dir, url, password))
         # Everything goes to the run's log there; the terminal has its own lines.
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
         importlib.import_module("prefect")
+
+
+def _go_on_without(silence: str) -> None:
+    print(f"recover: {silence}; this run goes on without it and is shown there later", file=sys.stderr, flush=True)
 
 
 class _Screen:

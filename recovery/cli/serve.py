@@ -6,18 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recovery.lease import lease_holder
-from recovery.server_address import answers, noted_address, server_folder
+from recovery.server_address import LEASE, answers, noted_address, running_server, server_folder
+from recovery.waiting import wait_until
 
-_READY_SECONDS = 120.0
-_STOP_SECONDS = 90.0
+# Each part of it has a deadline of its own and is tried twice; these catch what hangs for all that.
+_READY_SECONDS = 1200.0
+_STOP_SECONDS = 300.0
+_SLOW_SECONDS = 15.0
 _NO_ANSWER = 12  # the exit status of TargetUnreachable
 
 app = typer.Typer(add_completion=False)
@@ -54,15 +55,22 @@ def _detach(state_dir: Path) -> None:
         process = _start(folder)
         holder = process.pid
         # It takes the lease a moment after it began; until then nobody holds it.
-        _wait(lambda: _holder(state_dir) == holder or process.poll() is not None, _READY_SECONDS)
-    _wait(lambda: _ready(state_dir, holder) or _holder(state_dir) is None, _READY_SECONDS)
-    if not _ready(state_dir, holder):
+        wait_until(lambda: _holder(state_dir) == holder or process.poll() is not None, _READY_SECONDS)
+    # It notes its address when all of it is up; whether it answers just now is not asked again.
+    if not _up_or_over(state_dir, _SLOW_SECONDS):
+        print(f"starting takes longer than usual; its log: {folder / 'serve.log'}", file=sys.stderr)
+        _up_or_over(state_dir, _READY_SECONDS)
+    address = running_server(state_dir)
+    if address is None:
         print((folder / "serve.log").read_text(errors="replace").strip(), file=sys.stderr)
         if _holder(state_dir) is not None:
             _stop(state_dir)
         raise typer.Exit((process and process.poll()) or _NO_ANSWER)
-    address = noted_address(state_dir)
-    print(address.url if address else "")
+    print(address.url)
+
+
+def _up_or_over(state_dir: Path, seconds: float) -> bool:
+    return wait_until(lambda: running_server(state_dir) is not None or _holder(state_dir) is None, seconds, pause=0.1)
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
@@ -91,28 +99,14 @@ def _stop(state_dir: Path) -> None:
         print("not running", file=sys.stderr)
         return
     os.kill(holder, signal.SIGTERM)
-    if not _wait(lambda: _holder(state_dir) != holder, _STOP_SECONDS):
+    if not wait_until(lambda: _holder(state_dir) != holder, _STOP_SECONDS, pause=0.1):
         print(f"process {holder} still runs after {_STOP_SECONDS:.0f} s", file=sys.stderr)
         raise typer.Exit(_NO_ANSWER)
     print("stopped", file=sys.stderr)
 
 
-def _ready(state_dir: Path, holder: int) -> bool:
-    address = noted_address(state_dir)
-    return address is not None and address.pid == holder and answers(address.url)
-
-
 def _holder(state_dir: Path) -> int | None:
-    return lease_holder(server_folder(state_dir), "serve")
-
-
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
+    return lease_holder(server_folder(state_dir), LEASE)
 
 
 def _state_dir() -> Path:

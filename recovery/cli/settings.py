@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,77 +15,77 @@ app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 
 @app.command()
 def check(as_json: Json = False) -> None:
-    """Name every wrong or missing value at once, each with what to write."""
+    """Name every wrong or missing value at once, each with what to write; warn about weak secrets."""
     from recovery.errors import SettingsInvalid
     from recovery.settings import find_settings_file, settings_problems
 
     problems = settings_problems() or _unresolved() + _missing_files()
+    warnings = [] if problems else _weak()
     if as_json:
-        print_json({"file": str(find_settings_file() or ""), "problems": problems})
+        print_json({"file": str(find_settings_file() or ""), "problems": problems, "warnings": warnings})
     if problems:
         raise SettingsInvalid(
             "\n".join(f"- {one}" for one in problems), "correct them, then run: recover settings check"
         )
     if not as_json:
         print(f"The settings are complete ({find_settings_file() or 'from the environment alone'}).")
+    for warning in warnings:
+        print(f"! {warning}", file=sys.stderr)
 
 
 @app.command()
 def show(as_json: Json = False) -> None:
     """Print every setting with its value and meaning; secrets are masked."""
     from recovery.settings import load_settings
+    from recovery.settings.walk import walk
 
-    rows = list(_rows(load_settings(), ""))
+    rows = [(name, _shown(value), meaning) for name, value, meaning in walk(load_settings())]
     if as_json:
         print_json({name: value for name, value, _ in rows})
     else:
         table(("setting", "value", "meaning"), rows)
 
 
-def _rows(section: Any, prefix: str) -> Any:
-    from pydantic import BaseModel, SecretStr
+def _shown(value: Any) -> str:
+    from pydantic import SecretStr
 
     from recovery.redaction import MASK
 
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            yield from _rows(value, f"{prefix}{name}.")
-        elif isinstance(value, dict):
-            for key, one in value.items():
-                yield from _rows(one, f"{prefix}{name}.{key}.")
-        elif isinstance(value, SecretStr):
-            raw = value.get_secret_value()
-            reference = raw.startswith(("file://", "secretsmanager://"))
-            yield (f"{prefix}{name}", raw if reference else MASK, field.description or "")
-        else:
-            shown = " ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-            yield (f"{prefix}{name}", shown, field.description or "")
+    if isinstance(value, SecretStr):
+        raw = value.get_secret_value()
+        return raw if raw.startswith(("file://", "secretsmanager://")) else MASK
+    return " ".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
 def _unresolved() -> list[str]:
     """Secrets whose reference leads nowhere."""
     from recovery.errors import RecoveryError
+    from recovery.settings.walk import secrets_in
     from recovery.site import site
 
     problems = []
-    for place, secret in _secrets(site().settings, ""):
+    for name, secret in secrets_in(site().settings):
         try:
             site().secrets.reveal(secret)
         except RecoveryError as error:
-            problems.append(f"{place}: {error.problem}; {error.next_step}")
+            problems.append(f"{name}: {error.problem}; {error.next_step}")
     return problems
 
 
-def _secrets(section: Any, prefix: str) -> Any:
-    from pydantic import BaseModel, SecretStr
+def _weak() -> list[str]:
+    """Warnings about secrets that are short or easily guessed. An access key id is a name, not a secret."""
+    from checks.secrets import weak_secret_warning
+    from recovery.settings.walk import names_in, secrets_in
+    from recovery.site import site
 
-    for name in type(section).model_fields:
-        value = getattr(section, name)
-        if isinstance(value, BaseModel):
-            yield from _secrets(value, f"{prefix}{name}.")
-        elif isinstance(value, SecretStr):
-            yield f"{prefix}{name}", value
+    names, found = set(names_in(site().settings)), []
+    for name, reference in secrets_in(site().settings):
+        secret = site().secrets.reveal(reference) or ""
+        if name == "server.api_password":
+            secret = secret.partition(":")[2]
+        if not name.endswith("access_key_id"):
+            found.append(weak_secret_warning(name, secret, names))
+    return [warning for warning in found if warning]
 
 
 def _missing_files() -> list[str]:

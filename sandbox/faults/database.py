@@ -12,7 +12,7 @@ from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.errors import GateRefused, TargetUnreachable
 from sandbox import processes
 from sandbox.faults.report import Broken, Options
-from sandbox.layout import Sandbox
+from sandbox.layout import PATIENCE_SECONDS, Sandbox
 from sandbox.postgres import start_server
 
 
@@ -24,7 +24,7 @@ def kill_primary(sandbox: Sandbox, _options: Options) -> Broken:
         raise GateRefused("the primary does not run", "start it: recover sandbox break kill-primary --undo")
     # A backend outlives its postmaster and goes on committing: all of them, until none is left.
     while pids:
-        if processes.end(pids, signal.SIGKILL, seconds=10):
+        if processes.end(pids, signal.SIGKILL, seconds=PATIENCE_SECONDS):
             raise TargetUnreachable("the primary's processes do not end", "look for a process in state D")
         pids = processes.data_dir_pids(sandbox.data_dir("primary"))
     return Broken(f"killed the primary with all its processes at {at.isoformat()}", details={"at": at.isoformat()})

@@ -5,7 +5,6 @@ Stopped, because a running server would write its own good copy of the page over
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from psycopg import sql
 from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.process import Host
 from recovery.errors import GateRefused, TargetUnreachable
+from recovery.waiting import wait_until
 from sandbox import services
 from sandbox.faults.page_format import (
     PAGE_BYTES,
@@ -26,7 +26,7 @@ from sandbox.faults.page_format import (
     with_checksum,
 )
 from sandbox.faults.report import Broken, Options
-from sandbox.layout import Sandbox
+from sandbox.layout import PATIENCE_SECONDS, Sandbox
 from sandbox.postgres import start_server, wait_until_streaming
 
 _FLIPPED = slice(PAGE_BYTES - 120, PAGE_BYTES - 40)
@@ -124,7 +124,7 @@ def _while_stopped(sandbox: Sandbox, servers: list[str], work: Callable[[], None
         for server in servers:
             if server == "standby":
                 _settle_standby(sandbox, position)
-            services.stop(services.find(sandbox, server), seconds=90)
+            services.stop(services.find(sandbox, server))
             if server == "primary":
                 position = _shutdown_checkpoint(sandbox)
         work()
@@ -139,12 +139,10 @@ def _settle_standby(sandbox: Sandbox, position: str) -> None:
 
     It would replay older WAL otherwise, and full page images in it would mend the page.
     """
-    deadline = time.monotonic() + 60
+    query = "SELECT pg_last_wal_replay_lsn() > %s::pg_lsn"
     with connect(sandbox.admin_address("standby"), statement_seconds=120) as connection:
-        while not one_row(connection, "SELECT pg_last_wal_replay_lsn() > %s::pg_lsn", [position])[0]:
-            if time.monotonic() > deadline:
-                raise TargetUnreachable(f"the standby does not reach {position}", "see standby/log in the folder")
-            time.sleep(0.05)
+        if not wait_until(lambda: one_row(connection, query, [position])[0], PATIENCE_SECONDS):
+            raise TargetUnreachable(f"the standby does not reach {position}", "see standby/log in the folder")
         connection.execute("CHECKPOINT")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,14 +12,14 @@ from typing import Any
 from recovery.adapters.postgres.connection import connect
 from recovery.errors import GateRefused
 from recovery.settings import Settings, load_settings
+from recovery.waiting import wait_until
 from sandbox.aws import s3
 from sandbox.faults.report import Broken, Options
-from sandbox.layout import BUCKETS, Sandbox
+from sandbox.layout import BUCKETS, PATIENCE_SECONDS, Sandbox
 
 _SIDES = {1: "east", 2: "west"}
 _SEGMENT = re.compile(r"/([0-9A-F]{24})-[0-9a-f]{40}(\.\w+)?$")
 _ENOUGH_SEGMENTS = 3
-_ARCHIVE_SECONDS = 60
 _FLIPPED_BYTES = 64
 
 
@@ -108,15 +107,17 @@ def use_right_cipher_key(_sandbox: Sandbox, kept: dict[str, Any]) -> str:
 
 def _segment_in_the_middle(sandbox: Sandbox) -> str:
     """A segment newer than every backup set that has others on both sides; such are made if need be."""
-    deadline = time.monotonic() + _ARCHIVE_SECONDS
-    while len(found := _segments_after_backups(sandbox)) < _ENOUGH_SEGMENTS:
-        if time.monotonic() > deadline:
-            raise GateRefused(
-                f"only {len(found)} WAL segments were archived after the newest backup", "is archiving working?"
-            )
+
+    def segments() -> list[str]:
         with connect(sandbox.admin_address()) as connection:
             connection.execute("SELECT pg_create_restore_point('sandbox'), pg_switch_wal()")
-        time.sleep(1)
+        return _segments_after_backups(sandbox)
+
+    found = wait_until(segments, PATIENCE_SECONDS, so=lambda seen: len(seen) >= _ENOUGH_SEGMENTS, pause=1)
+    if len(found) < _ENOUGH_SEGMENTS:
+        raise GateRefused(
+            f"only {len(found)} WAL segments were archived after the newest backup", "is archiving working?"
+        )
     return found[len(found) // 2]
 
 

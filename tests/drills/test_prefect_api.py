@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import httpx
 import pytest
 
-from tests.fix_prefect import Served, wait_for
+from tests.fix_prefect import Served
+from tests.waiting import until
 
 
 def test_runs_made_without_the_server_are_shown_in_it(served: Served) -> None:
     """The sandbox was prepared before there was a server; its journal tells the rest."""
     [folder] = (served.state_dir / "runs").glob("*-site-prepare-*")
     log = served.state_dir / "prefect" / "serve.log"
-    wait_for((folder / "imported").exists, seconds=70, say=log.read_text)  # at the start, then every minute
+    until((folder / "imported").exists, what=log.read_text)  # at the start, then every minute
     run = served.run((folder / "imported").read_text())
     assert (run["name"], run["state_type"], run["tags"]) == (folder.name, "COMPLETED", ["without-server"])
     assert run["parameters"]["apply"] == "True"
@@ -30,12 +30,12 @@ def test_runs_made_without_the_server_are_shown_in_it(served: Served) -> None:
 
 
 def test_backup_is_taken_and_shown(served: Served) -> None:
-    run = served.wait(served.submit("backup/backup", kind="full", repo="1"), seconds=90)
+    run = served.wait(served.submit("backup/backup", kind="full", repo="1"))
     assert run["state_type"] == "COMPLETED", served.logs(run["id"])
     artifacts = served.ask("POST", "/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
     assert [(one["key"], one["type"]) for one in artifacts] == [("backup-sets", "table")]
     link = f"{served.url}/v2/artifacts/artifact/{artifacts[0]['id']}"
-    wait_for(lambda: any(link in line for line in served.logs(run["id"])), seconds=10)
+    until(lambda: any(link in line for line in served.logs(run["id"])))
 
 
 def test_wrong_choice_is_refused_with_the_reason(served: Served) -> None:
@@ -46,21 +46,21 @@ def test_wrong_choice_is_refused_with_the_reason(served: Served) -> None:
 
 
 def test_twenty_submits_while_runs_are_active_and_none_lost(served: Served) -> None:
-    active = [served.submit("nap/nap", seconds=10) for _ in range(2)]
-    for run_id in active:
-        served.wait(run_id, "RUNNING")
+    active = [served.nap() for _ in range(2)]
     with ThreadPoolExecutor(4) as pool:
         submitted = list(pool.map(lambda _: served.submit("nap/nap"), range(20)))
     assert len(set(submitted)) == 20
-    deadline = time.monotonic() + 240  # each run is a process of its own: 2.5 s of CPU; this machine may be busy
-    for run_id in [*submitted, *active]:
-        assert served.wait(run_id, seconds=max(1, deadline - time.monotonic()))["state_type"] == "COMPLETED"
+    for run_id in submitted:
+        assert served.wait(run_id)["state_type"] == "COMPLETED"
+    for nap in active:
+        nap.wake()
+        assert served.wait(nap.run_id)["state_type"] == "COMPLETED"
 
 
 def test_scheduled_run_really_comes(served: Served) -> None:
     """A newer SQLAlchemy deploys schedules whose runs silently never come."""
     wanted = {"flow_runs": {"tags": {"all_": ["minutely"]}, "state": {"type": {"any_": ["COMPLETED"]}}}}
-    wait_for(lambda: served.ask("POST", "/flow_runs/filter", wanted), seconds=100)
+    until(lambda: served.ask("POST", "/flow_runs/filter", wanted))
     run = served.ask("POST", "/flow_runs/filter", wanted)[0]
     assert run["auto_scheduled"]
     assert run["parameters"]["kind"] == "deep"

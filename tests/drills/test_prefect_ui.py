@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from recovery.adapters.postgres.connection import connect, one_row
-from tests.fix_prefect import Served, wait_for
+from tests.fix_prefect import Served
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_restore_is_started_from_its_form(served: Served, page: Any, pictures: Path) -> None:
-    run = served.wait(served.submit("backup/backup", kind="full", repo="1"), seconds=90)
+    run = served.wait(served.submit("backup/backup", kind="full", repo="1"))
     assert run["state_type"] == "COMPLETED", served.logs(run["id"])
     reached = moment_in_the_archive(served)
 
@@ -39,22 +40,29 @@ def test_restore_is_started_from_its_form(served: Served, page: Any, pictures: P
     page.get_by_role("option", name="restore", exact=True).click()
     page.get_by_text("target_time (Optional)").scroll_into_view_if_needed()
     page.screenshot(path=pictures / "restore-form.png")
+    before = runs_of(served, "restore")
     page.get_by_role("button", name="Submit", exact=True).click()
 
-    [submitted] = recent(served, "restore")
-    done = served.wait(submitted["id"], seconds=120)
+    [submitted] = until(lambda: runs_of(served, "restore") - before, what="the run that was submitted")
+    done = served.wait(submitted)
     assert done["state_type"] == "COMPLETED", "\n".join(served.logs(done["id"]))
     assert done["parameters"]["target_time"] == reached
     assert done["parameters"]["validate_only"] == "restore"
     page.goto(f"/v2/runs/flow-run/{done['id']}")
     page.get_by_text("Completed").first.wait_for()
-    page.get_by_text("Report of the restore").first.wait_for()  # the timeline above it is a canvas without text
     page.screenshot(path=pictures / "restore-run.png")
+    # Not its log: a list that holds the lines in sight only. Nor the timeline: a canvas without text.
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("Report of the restore").first.wait_for()
+    page.screenshot(path=pictures / "restore-artifacts.png")
+    page.goto(artifact_of(served, submitted, "restore-report"))
+    page.get_by_role("cell", name="Recovery point").wait_for()
+    page.screenshot(path=pictures / "restore-report.png")
 
 
 def test_artifacts_are_shown(served: Served, page: Any, pictures: Path) -> None:
-    run = served.wait(served.submit("show/show"), seconds=60)
-    wait_for(lambda: len(links(served, run["id"])) == 2, seconds=20, say=lambda: str(served.logs(run["id"])))
+    run = served.wait(served.submit("show/show"))
+    until(lambda: len(links(served, run["id"])) == 2, what=lambda: str(served.logs(run["id"])))
     table, document = links(served, run["id"])
     page.goto(table)
     page.get_by_role("cell", name="20261123-185652F").wait_for()
@@ -75,12 +83,17 @@ def test_schedules_are_shown_and_described(served: Served, page: Any, pictures: 
     page.screenshot(path=pictures / "backup-deployment.png")
 
 
-def recent(served: Served, flow: str) -> list[dict[str, Any]]:
-    """The runs of this flow that somebody submitted, newest first, waiting for the first one."""
-    wanted = {"flows": {"name": {"any_": [flow]}}, "sort": "EXPECTED_START_TIME_DESC"}
-    wait_for(lambda: served.ask("POST", "/flow_runs/filter", wanted), seconds=20)
-    found: list[dict[str, Any]] = served.ask("POST", "/flow_runs/filter", wanted)
-    return found
+def runs_of(served: Served, flow: str) -> set[str]:
+    """The runs of this flow so far."""
+    found = served.ask("POST", "/flow_runs/filter", {"flows": {"name": {"any_": [flow]}}})
+    return {run["id"] for run in found}
+
+
+def artifact_of(served: Served, run_id: str, key: str) -> str:
+    """The page of an artifact of this run."""
+    wanted = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}}
+    [made] = until(lambda: served.ask("POST", "/artifacts/filter", wanted), what=key)
+    return f"/v2/artifacts/artifact/{made['id']}"
 
 
 def links(served: Served, run_id: str) -> list[str]:
@@ -92,8 +105,8 @@ def moment_in_the_archive(served: Served) -> str:
     """A moment that can be restored to: commits after it have been archived."""
     moment = datetime.now(UTC)
     with connect(served.sandbox.admin_address()) as connection:
-        wait_for(lambda: one_row(connection, "SELECT now() > %s + interval '2 s'", (moment,))[0], seconds=10)
+        until(lambda: one_row(connection, "SELECT now() > %s + interval '2 s'", (moment,))[0])
         segment = one_row(connection, "SELECT pg_walfile_name(pg_switch_wal())")[0]
         sql = "SELECT coalesce(last_archived_wal, '') >= %s FROM pg_stat_archiver"
-        wait_for(lambda: one_row(connection, sql, (segment,))[0], seconds=60)
+        until(lambda: one_row(connection, sql, (segment,))[0])
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

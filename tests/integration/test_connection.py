@@ -17,6 +17,7 @@ from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, V
 from recovery.facts import DatabaseAddress
 from recovery.settings import AwsSettings, RepoSettings
 from tests.fix_postgres import Cluster
+from tests.waiting import until
 
 
 def refusal(address: DatabaseAddress, sql: Any = "SELECT 1", **options: Any) -> RecoveryError:
@@ -33,10 +34,10 @@ def silent_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def dead_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+def dead_port() -> Iterator[int]:
+    with socket.socket() as bound:  # it is ours, so nobody else can come to listen on it
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
 
 
 def test_refused_port(dead_port: int) -> None:
@@ -80,7 +81,7 @@ def test_wrong_password(cluster: Cluster) -> None:
             connection.execute("SELECT pg_reload_conf()")
             asked = replace(cluster.admin, user="asked")
             # The reload is a signal: until it is there, the server asks nobody.
-            error = next(filter(None, (_refused(replace(asked, password="wrong-password")) for _ in range(100))))
+            error = until(lambda: _refused(replace(asked, password="wrong-password")), what="a refusal")
             assert error.problem == (
                 f"postgres on {asked.host}:{asked.port}: role asked was refused (password or pg_hba.conf)"
             )

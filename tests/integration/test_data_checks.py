@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from recovery.journal import open_journal, writing_to
 from recovery.site import site
 from tasks.data import check_data, read_catalog, report_markdown, start_checker, stop_checker
 from tests.fix_postgres import BIN, PASSWORD, READER, Cluster
+from tests.waiting import PATIENCE, until
 
 _SETTINGS = """
 [database]
@@ -396,7 +396,7 @@ def test_the_checker_answers_in_time_or_not_at_all(database: DatabaseAddress) ->
     assert checker.running
     os.kill(checker.pid, signal.SIGKILL)
     with pytest.raises(CommandFailed):
-        checker.ask("{}", timeout_seconds=10)
+        checker.ask("{}", timeout_seconds=PATIENCE)
     assert check_data(database, None, exact=False, target=None).results  # a new one was started
 
 
@@ -414,10 +414,7 @@ def test_a_check_that_waits_for_a_lock_ends_at_the_deadline(database: DatabaseAd
 def test_the_checker_ends_with_its_input(database: DatabaseAddress) -> None:
     checker = site().data_checks._checker  # type: ignore[attr-defined]
     checker._in.close()
-    deadline = time.monotonic() + 10
-    while checker.running and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not checker.running
+    until(lambda: not checker.running, what="the end of the checker")
 
 
 def test_not_checked_is_no_pass() -> None:

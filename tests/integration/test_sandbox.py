@@ -25,6 +25,7 @@ from sandbox.aws import aws_client, s3
 from sandbox.fill import parse_size
 from sandbox.layout import BUCKETS, Sandbox, load
 from tests.fix_sandbox import NewSandbox
+from tests.waiting import PATIENCE, until
 
 RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 EVERYTHING = {
@@ -47,14 +48,6 @@ def broken(new_sandbox: NewSandbox) -> Sandbox:
     return new_sandbox(transactions_per_second=20)
 
 
-def wait_for(condition, *, seconds: float = 20, what: str = "it"):
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what} did not happen in {seconds} s"
-        time.sleep(0.05)
-    return found
-
-
 def ask(sandbox: Sandbox, query: str, *, server: str = "primary"):
     with connect(sandbox.admin_address(server)) as connection:
         return one_row(connection, query)[0]  # type: ignore[arg-type]
@@ -65,10 +58,27 @@ def pgbackrest(sandbox: Sandbox, *arguments: str, check: bool = True):
     options = [f"--config={folder}/pgbackrest.conf", f"--config-include-path={folder}/conf.d", "--stanza=main"]
     argv = ["pgbackrest", *options, *arguments]
     passwords = {"PGPASSFILE": str(folder / "pgpass")}
-    return Host(sandbox.prefix).run(argv, timeout_seconds=60, env=passwords, check=check)
+    return Host(sandbox.prefix).run(argv, timeout_seconds=PATIENCE, env=passwords, check=check)
 
 
 # The site.
+
+
+def check_settings(sandbox: Sandbox, **variables: str):
+    own = processes.clean_environment() | site.recover_environment(sandbox) | variables
+    argv = [*RECOVER, "settings", "check", "--json"]
+    checked = subprocess.run(argv, env=own, cwd="/", capture_output=True, text=True, timeout=PATIENCE)
+    assert checked.returncode == 0, checked.stderr
+    return json.loads(checked.stdout), checked.stderr
+
+
+def test_its_settings_are_complete_and_a_weak_secret_is_a_warning(sandbox: Sandbox) -> None:
+    assert check_settings(sandbox) == ({"file": str(sandbox.settings_file), "problems": [], "warnings": []}, "")
+    told, said = check_settings(sandbox, DB_PASSWORD="sandbox")
+    [warning] = told["warnings"]
+    assert warning.startswith("database.password: a common word, ")
+    assert said == f"! {warning}\n"
+    assert told["file"] == str(sandbox.settings_file)
 
 
 def test_every_server_runs_and_answers(sandbox: Sandbox) -> None:
@@ -147,17 +157,17 @@ def test_the_hosted_zone_has_the_apis_record_set(sandbox: Sandbox) -> None:
 def test_the_application_writes_and_reads(sandbox: Sandbox) -> None:
     base = f"http://127.0.0.1:{sandbox.ports['backend']}/api"
     request = urllib.request.Request(f"{base}/dashboards", data=b'{"name": "of the test"}', method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         made = json.loads(answer.read())
     assert answer.status == 201
     assert ask(sandbox, f"SELECT name FROM dashboards WHERE id = '{made['id']}'") == "of the test"
-    with urllib.request.urlopen(f"{base}/counts", timeout=10) as answer:
+    with urllib.request.urlopen(f"{base}/counts", timeout=PATIENCE) as answer:
         assert json.loads(answer.read())["dashboards"] >= 1
 
 
 def test_the_writers_notes_are_what_the_database_holds(sandbox: Sandbox) -> None:
     moment = datetime.now(UTC)
-    wait_for(lambda: notes.committed_after(notes.read_notes(sandbox.notes_file), moment), what="a later write")
+    until(lambda: notes.committed_after(notes.read_notes(sandbox.notes_file), moment), what="a later write")
     found = notes.compare(sandbox.admin_address(), notes.read_notes(sandbox.notes_file), datetime.now(UTC))
     assert found.expected > 0
     assert found.lost_rows == 0
@@ -171,7 +181,7 @@ def test_the_variables_are_the_runbooks_own(sandbox: Sandbox) -> None:
         'psql -h "$DB_HOST" -p "$DB_PORT" -U "$DB_USER" -d "$DB_NAME" -Atc "SELECT 1" && echo "$RECOVERY_CONFIG $ZONE_ID"'
     )
     told = subprocess.run(
-        ["sh", "-c", script, "sh", RECOVER[2]], capture_output=True, text=True, timeout=30, check=True
+        ["sh", "-c", script, "sh", RECOVER[2]], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert told.stdout.split()[:2] == ["1", str(sandbox.settings_file)]
     assert len(told.stdout.split()) == 3
@@ -201,7 +211,7 @@ def test_down_removes_what_a_killed_up_left(sandbox_room: Path, after: str) -> N
     starting = subprocess.Popen(
         [*RECOVER, "sandbox", "up", "--dir", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_for((folder / after).exists, what=after)
+    until((folder / after).exists, what=after)
     starting.kill()
     starting.wait(10)
     pids = processes.all_pids(folder)
@@ -249,11 +259,11 @@ def test_up_refuses_a_folder_in_use_and_a_path_too_long(sandbox: Sandbox, tmp_pa
 
 def test_status_as_json_and_its_exit_status(broken: Sandbox) -> None:
     argv = [*RECOVER, "sandbox", "status", "--dir", str(broken.folder), "--json"]
-    told = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    told = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert told.returncode == 0, told.stderr
     assert {service["name"] for service in json.loads(told.stdout)["services"]} == EVERYTHING
     services.stop(services.find(broken, "backend"))
-    told = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    told = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert told.returncode == 1
     assert [s["name"] for s in json.loads(told.stdout)["services"] if s["state"] != "up"] == ["backend"]
     site.start_service(broken, "backend")
@@ -285,19 +295,19 @@ def test_kill_primary_leaves_no_process_and_the_application_says_so(broken: Sand
     site.wait_until_healthy(broken)
     # The writer goes on by itself, and nothing it was told is lost.
     since = datetime.now(UTC)
-    wait_for(lambda: notes.committed_after(notes.read_notes(broken.notes_file), since), what="a write after the crash")
+    until(lambda: notes.committed_after(notes.read_notes(broken.notes_file), since), what="a write after the crash")
     writes = notes.read_notes(broken.notes_file)
     assert notes.compare(broken.admin_address(), writes, since).lost_rows == 0
 
 
 def test_delete_rows_tells_the_moment_and_the_notes_count_the_loss(broken: Sandbox) -> None:
-    wait_for(lambda: noted_dashboards(broken) >= 40, what="40 dashboards of the writer")
-    before = ask(broken, "SELECT count(*) FROM dashboards")
+    until(lambda: noted_dashboards(broken) >= 40, what="40 dashboards of the writer")
+    before, begin = ask(broken, "SELECT count(*) FROM dashboards"), ask(broken, "SELECT clock_timestamp()")
     done = faults.break_it(broken, "delete-rows", faults.Options(rows=30))
     assert done.committed_at is not None
-    assert datetime.now(UTC) - done.committed_at < timedelta(seconds=10)
+    assert begin <= done.committed_at <= datetime.now(UTC)
     assert done.details["rows"] == 30
-    assert before - 30 <= ask(broken, "SELECT count(*) FROM dashboards WHERE created_at < now()") <= before + 60
+    assert ask(broken, "SELECT count(*) FROM dashboards") >= before - 30  # the writer goes on
     just_before = done.committed_at - timedelta(microseconds=1)
     found = notes.compare(broken.admin_address(), notes.read_notes(broken.notes_file), just_before)
     # Each of the newest dashboards is the writer's, with two widgets.
@@ -374,7 +384,7 @@ def test_s3_down_hangs_or_cuts_one_region_only(broken: Sandbox, cut: bool, least
     frozen = [state.name for state in site.status(broken) if state.state == "frozen"]
     assert frozen == ([] if cut else ["s3-east"])
     faults.undo(broken, "s3-down")
-    wait_for(lambda: knock(broken, "east"), what="an answer of S3")
+    until(lambda: knock(broken, "east"), what="an answer of S3")
 
 
 def test_s3_slow_delays_every_answer_of_one_region(broken: Sandbox) -> None:
@@ -393,11 +403,13 @@ def test_s3_slow_delays_every_answer_of_one_region(broken: Sandbox) -> None:
 def test_disk_full_gives_a_real_no_space_left(broken: Sandbox) -> None:
     scratch = load_settings(broken.settings_file, {}).scratch_dir
     faults.break_it(broken, "disk-full", faults.Options(free_bytes=200_000))
-    full = HERE.run(["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=10, check=False)
+    full = HERE.run(
+        ["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=PATIENCE, check=False
+    )
     assert full.status != 0
     assert "No space left on device" in full.stderr
     faults.undo(broken, "disk-full")
-    HERE.run(["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=10)
+    HERE.run(["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=PATIENCE)
 
 
 def test_drop_table_tells_the_moment(broken: Sandbox) -> None:
@@ -446,5 +458,5 @@ def knock(sandbox: Sandbox, side: str) -> float | None:
     port = sandbox.ports[f"proxy-{side}"]
     begin = time.monotonic()
     argv = ["curl", "-s", "--max-time", "2", "--cacert", sandbox.ca_file, f"https://127.0.0.1:{port}/"]
-    answer = HERE.run(argv, timeout_seconds=10, check=False)
+    answer = HERE.run(argv, timeout_seconds=PATIENCE, check=False)
     return time.monotonic() - begin if answer.status == 0 else None

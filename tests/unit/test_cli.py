@@ -17,6 +17,7 @@ import typer
 from recovery.cli.main import _GROUPS, main
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 HEAVY = ("pydantic", "psycopg", "boto3", "botocore", "rich.table", "prefect", "great_expectations", "sandbox", "httpx")
@@ -37,7 +38,7 @@ def recover(*words: str, config: Path) -> subprocess.CompletedProcess[str]:
     own = {key: value for key, value in os.environ.items() if key not in ENVIRONMENT}
     own |= {"RECOVERY_CONFIG": str(config), "RECOVERY_NO_SERVER": "1"}
     argv = [sys.executable, "-m", "recovery", *words]
-    return subprocess.run(argv, cwd=ROOT, env=own, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(argv, cwd=ROOT, env=own, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def test_help_imports_only_what_it_shows() -> None:
@@ -48,7 +49,7 @@ def test_help_imports_only_what_it_shows() -> None:
         f"print([one for one in {HEAVY} if one in sys.modules], file=sys.stderr)"
     )
     told = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert told.stderr == "[]\n"
     assert all(name in told.stdout for name in _GROUPS)

@@ -14,8 +14,6 @@ import yaml
 from deployments.past_runs import read_past_run
 from deployments.place import place_of, server_environment, worker_environment
 from recovery.errors import SettingsInvalid
-from recovery.lease import hold_lease, lease_holder
-from recovery.server_address import ServerAddress, answering_server, note_address, noted_address, server_folder
 from recovery.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -83,23 +81,6 @@ def test_settings_of_the_user_s_own_prefect_are_left_out(tmp_path: Path, monkeyp
     assert "PREFECT_API_KEY" not in environment
     assert environment["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
     assert environment["PREFECT_HOME"] == str(tmp_path / "prefect" / "home")
-
-
-def test_server_that_does_not_answer_is_not_found(tmp_path: Path) -> None:
-    assert answering_server(tmp_path) is None
-    server_folder(tmp_path).mkdir()
-    note_address(tmp_path, ServerAddress("http://127.0.0.1:9", 1, "2026-01-01T00:00:00+00:00"))
-    noted = noted_address(tmp_path)
-    assert noted is not None
-    assert noted.api == "http://127.0.0.1:9/api"
-    assert answering_server(tmp_path) is None
-
-
-def test_lease_holder_is_whoever_holds_it_now(tmp_path: Path) -> None:
-    assert lease_holder(tmp_path, "serve") is None
-    with hold_lease(tmp_path, "serve"):
-        assert lease_holder(tmp_path, "serve") == os.getpid()
-    assert lease_holder(tmp_path, "serve") is None
 
 
 def journal(folder: Path, *entries: dict[str, object]) -> Path:

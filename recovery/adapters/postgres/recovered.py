@@ -132,7 +132,8 @@ class RecoveredServer:
             "logging_collector": "off",
             "log_destination": "stderr",
             "lc_messages": "C",
-            "wal_retrieve_retry_interval": "200ms",
+            # Once a round; long enough that who looks sees the server wait.
+            "wal_retrieve_retry_interval": "1s",
             **self._sizes(),
         }
 

@@ -11,11 +11,12 @@ from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.postgres.recovered import RecoveredServer
 from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import Progress, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
+from recovery.waiting import wait_until
 from recovery.wal import format_lsn, parse_lsn
 
 _POLL_SECONDS = 0.1
-_STANDSTILL_SECONDS = 20.0
-_QUIET_SECONDS = 0.6
+# How long the server may say that it finds no more WAL, before the last segment that should be there.
+_STANDSTILL_SECONDS = 60.0
 _STOPPING = re.compile(r"recovery stopping ((?:before|after|at)\b.*)")
 _FATAL = re.compile(r"(?:FATAL|PANIC):  (.*)")
 _RESTORED = re.compile(r'restored log file "([0-9A-F]{24})" from archive')
@@ -30,11 +31,8 @@ def follow_replay(
     Waits: up to the deadline. Raises: VerificationFailed when replay ended, or stands still, before it.
     """
     replay = Replay(server, plan, on_progress)
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if replay.arrived():
-            return replay.reached()
-        time.sleep(_POLL_SECONDS)
+    if wait_until(replay.arrived, seconds, pause=_POLL_SECONDS):
+        return replay.reached()
     raise VerificationFailed(
         f"replay did not reach {plan.target} within {seconds:.0f} s (at {replay.position})",
         "raise restore.start_seconds in recovery.toml, or restore from a newer backup (--backup-id)",
@@ -50,6 +48,7 @@ class Replay:
         self._log = ""
         self._lsn = plan.backup.start_lsn
         self._began_at = self._moved_at = time.monotonic()
+        self._out_of_wal = False
         self._last_commit_at: datetime | None = None
 
     @property
@@ -106,9 +105,12 @@ class Replay:
         row = one_row(
             connection,
             """SELECT pg_last_wal_replay_lsn()::text, pg_last_xact_replay_timestamp(),
-                      CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END""",
+                      CASE WHEN pg_is_in_recovery() THEN pg_get_wal_replay_pause_state() END,
+                      (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup')""",
         )
         lsn = parse_lsn(row[0] or "0/0")
+        # All that was found is replayed: the server says so itself. A busy machine stands still as well.
+        self._out_of_wal = row[3] == "RecoveryRetrieveRetryInterval" and lsn == self._lsn
         if lsn != self._lsn:
             self._lsn, self._moved_at = lsn, time.monotonic()
         self._last_commit_at = row[1].astimezone(UTC) if row[1] else None
@@ -119,12 +121,17 @@ class Replay:
         return bool(row[2] == "paused")
 
     def _end_of_archive(self) -> bool:
-        still = time.monotonic() - self._moved_at
+        """Whether the last archived segment was restored and replayed to its end.
+
+        Ref.: PostgreSQL manual, wait event RecoveryRetrieveRetryInterval: no WAL from any source.
+        """
+        if not self._out_of_wal:
+            return False
         restored = _RESTORED.findall(self._log)
         # Timeline digits differ along a switch; the place on the way is what counts.
         if restored and restored[-1][8:] >= self._plan.last_segment[8:]:
-            return still > _QUIET_SECONDS
-        if still > _STANDSTILL_SECONDS:
+            return True
+        if time.monotonic() - self._moved_at > _STANDSTILL_SECONDS:
             raise VerificationFailed(
                 f"replay stands still at {self.position}, before the last archived segment {self._plan.last_segment}",
                 "a WAL segment is missing or unreadable: run recover backup check, then restore to a moment before the gap",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
-from typing import NoReturn
+from typing import LiteralString, NoReturn
 
 from psycopg import errors
+from psycopg.rows import TupleRow
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.errors import RecoveryError, VerificationFailed
 from recovery.facts import DatabaseAddress, RecordedFacts, ServerFacts, TableCount
+from recovery.waiting import wait_until
 from recovery.wal import parse_lsn
 
 _WATCHED_SETTINGS = (
@@ -28,6 +30,7 @@ _WATCHED_SETTINGS = (
     "wal_log_hints",
 )
 _POLL_SECONDS = 0.2
+_PAUSE_SECONDS = 120.0  # replay pauses between two records; a large one takes a while
 
 
 class PostgresServer:
@@ -54,20 +57,19 @@ class PostgresServer:
 
         Raises: VerificationFailed when it has not at the deadline.
         """
-        deadline = time.monotonic() + seconds
+        query: LiteralString = "SELECT last_archived_wal, failed_count, last_failed_wal FROM pg_stat_archiver"
+
+        def there(row: TupleRow) -> bool:
+            return row[0] is not None and str(row[0])[8:24] >= segment[8:] and str(row[0])[:8] >= segment[:8]
+
         with connect(self.address, read_only=True) as connection:
-            while time.monotonic() < deadline:
-                row = one_row(
-                    connection,
-                    "SELECT last_archived_wal, failed_count, last_failed_wal FROM pg_stat_archiver",
-                )
-                if row[0] is not None and str(row[0])[:24][8:] >= segment[8:] and str(row[0])[:8] >= segment[:8]:
-                    return
-                time.sleep(_POLL_SECONDS)
-        raise VerificationFailed(
-            f"WAL segment {segment} was not archived within {seconds:.0f} s (failures so far: {row[1]}, last: {row[2]})",
-            "read the server's log for archive-push errors; run: recover backup check",
-        )
+            row = wait_until(lambda: one_row(connection, query), seconds, so=there, pause=_POLL_SECONDS)
+        if not there(row):
+            raise VerificationFailed(
+                f"WAL segment {segment} was not archived within {seconds:.0f} s"
+                f" (failures so far: {row[1]}, last: {row[2]})",
+                "read the server's log for archive-push errors; run: recover backup check",
+            )
 
     def beat(self) -> datetime:
         """Write the heartbeat row; returns the moment it says."""
@@ -143,11 +145,13 @@ def count_rows(connection: Connection) -> tuple[TableCount, ...]:
 
 
 def _wait_until_paused(connection: Connection) -> None:
-    deadline = time.monotonic() + 30
-    while one_row(connection, "SELECT pg_get_wal_replay_pause_state()")[0] != "paused":
-        if time.monotonic() > deadline:
-            raise VerificationFailed("the standby did not pause its replay within 30 s", "look at the standby's log")
-        time.sleep(0.05)
+    def paused() -> bool:
+        return bool(one_row(connection, "SELECT pg_get_wal_replay_pause_state() = 'paused'")[0])
+
+    if not wait_until(paused, _PAUSE_SECONDS):
+        raise VerificationFailed(
+            f"the standby did not pause its replay within {_PAUSE_SECONDS:.0f} s", "look at the standby's log"
+        )
 
 
 def _now(connection: Connection) -> datetime:

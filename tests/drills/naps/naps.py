@@ -1,25 +1,29 @@
 """A flow for the tests of the server itself: it does nothing, for as long as it is told."""
 
-import time
+from pathlib import Path
 from typing import Literal
 
 from prefect import flow, get_run_logger
 
 from recovery.facts import Progress
+from recovery.waiting import wait_until
 from tasks.artifacts import ProgressArtifact, publish_markdown, publish_table
+
+_LONGEST_SECONDS = 800.0
 
 
 @flow(name="nap")
-def nap(seconds: float = 0.0, kind: Literal["light", "deep"] = "light", moment: str | None = None) -> None:
-    """Sleep.
+def nap(until: str | None = None, kind: Literal["light", "deep"] = "light", moment: str | None = None) -> None:
+    """Sleep until a file is there: a test decides when, not a clock.
 
     Args:
-        seconds: how long
+        until: the file; none: not at all
         kind: how deep
         moment: a moment with seconds and a zone, e.g. 2026-01-15 10:30:00+00
     """
     get_run_logger().info("asleep (%s, %s)", kind, moment)
-    time.sleep(seconds)
+    if until and not wait_until(Path(until).exists, _LONGEST_SECONDS):
+        raise TimeoutError(f"nobody made {until}")
 
 
 @flow(name="show")

@@ -1,0 +1,69 @@
+"""Ports are given to one folder at a time, and come back."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from recovery import ports
+from recovery.errors import SettingsInvalid
+from recovery.ports import RANGE, is_free, release_ports, reserve_ports
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    return tmp_path / "registry.json"
+
+
+def folder(tmp_path: Path, name: str) -> Path:
+    made = tmp_path / name
+    made.mkdir()
+    return made
+
+
+def test_who_comes_at_the_same_time_gets_other_ports(
+    tmp_path: Path, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens yet on what was chosen a moment ago; so few are left that they would meet."""
+    monkeypatch.setattr(ports, "RANGE", range(20000, 20040))
+    owners = [folder(tmp_path, f"site-{n}") for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        given = list(pool.map(lambda one: reserve_ports(one, ["a", "b", "c"], registry=registry), owners))
+    taken = [port for one in given for port in one.values()]
+    assert len(set(taken)) == 24
+
+
+def test_ports_come_back_when_they_are_given_back_or_their_folder_is_gone(
+    tmp_path: Path, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = next(port for port in RANGE if is_free(port))
+    monkeypatch.setattr(ports, "RANGE", range(free, free + 1))
+    first, second = folder(tmp_path, "first"), folder(tmp_path, "second")
+    assert reserve_ports(first, ["a"], registry=registry) == {"a": free}
+    with pytest.raises(SettingsInvalid, match="no TCP port is free"):
+        reserve_ports(second, ["a"], registry=registry)
+    release_ports(first, registry=registry)
+    assert reserve_ports(second, ["a"], registry=registry) == {"a": free}
+    second.rmdir()
+    assert reserve_ports(first, ["a"], registry=registry) == {"a": free}
+    release_ports(first, registry=registry)
+    assert not registry.exists()
+
+
+def test_a_port_that_somebody_listens_on_is_not_given(
+    tmp_path: Path, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setattr(ports, "RANGE", range(port, port + 1))
+        with pytest.raises(SettingsInvalid, match="no TCP port is free"):
+            reserve_ports(folder(tmp_path, "site"), ["a"], registry=registry)
+
+
+def test_the_range_lies_outside_the_kernels_own() -> None:
+    """A server whose port is in it may find it taken by somebody's outgoing connection."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert lowest >= RANGE.stop
