@@ -17,10 +17,11 @@ from typing import Any
 import httpx
 
 from deployments.place import WORK_POOL, Place
-from deployments.processes import flow_run_processes
+from deployments.processes import began_before, flow_run_processes
 from recovery.waiting import wait_until
 
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 30.0  # a busy machine; who asks in a round asks again in a few seconds
+COMMAND_TAG = "command"
 _BEGIN_SECONDS = 60.0  # how long a run may take from the worker's hand to its first state
 _UNFINISHED = ["RUNNING", "PENDING", "PAUSED", "CANCELLING"]
 
@@ -54,28 +55,28 @@ class FlowRuns:
         """
         try:
             unfinished = self._unfinished()
-            alive = flow_run_processes(self.place.home)
-            dead = [run for run in unfinished if run["id"] not in alive and (at_once or _is_due(run))]
+            carried = flow_run_processes(self.place.home)
+            dead = [
+                run
+                for run in unfinished
+                if run["id"] not in carried and not _command_goes_on(run) and (at_once or _is_due(run))
+            ]
             return sum(self._settle(run) for run in dead)
         except httpx.HTTPError as error:
             log.warning("runs not looked after just now: %s", error)
             return 0
 
     def _unfinished(self) -> list[dict[str, Any]]:
-        wanted = {
-            "flow_runs": {"state": {"type": {"any_": _UNFINISHED}}},
-            "work_pools": {"name": {"any_": [WORK_POOL]}},
-            "limit": 200,
-        }
+        wanted = {"flow_runs": {"state": {"type": {"any_": _UNFINISHED}}}, "limit": 200}
         runs: list[dict[str, Any]] = self.ask("POST", "/flow_runs/filter", wanted)
-        return [run for run in runs if run["state"]["name"] != "Suspended" and _is_here(run)]
+        return [run for run in runs if run["state"]["name"] != "Suspended" and _is_ours(run) and _is_here(run)]
 
     def _settle(self, run: dict[str, Any]) -> bool:
         """Look once more, because it may have ended by itself just now; then set its state."""
         now = self.ask("GET", f"/flow_runs/{run['id']}")
         if now["state"]["id"] != run["state"]["id"]:
             return False
-        if now["state"]["type"] == "PENDING" and not now["infrastructure_pid"]:
+        if now["state"]["type"] == "PENDING" and not now["infrastructure_pid"] and COMMAND_TAG not in now["tags"]:
             state = {"type": "SCHEDULED", "message": "its worker ended before the run began; it is started again"}
         elif now["state"]["type"] == "CANCELLING":
             state = {"type": "CANCELLED", "message": "its process is gone"}
@@ -103,8 +104,21 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
+def _is_ours(run: dict[str, Any]) -> bool:
+    """Whether our worker or a command carries it; a subflow goes with the run that called it."""
+    return run["work_pool_name"] == WORK_POOL or (COMMAND_TAG in run["tags"] and not run["parent_task_run_id"])
+
+
+def _command_goes_on(run: dict[str, Any]) -> bool:
+    """Whether it is a command's, and its process lives."""
+    if COMMAND_TAG not in run["tags"] or not run["infrastructure_pid"]:
+        return False
+    created = datetime.fromisoformat(run["created"])
+    return began_before(int(run["infrastructure_pid"].rpartition(":")[2]), created.timestamp())
+
+
 def _is_here(run: dict[str, Any]) -> bool:
-    """Whether this machine's worker started it."""
+    """Whether it runs on this machine."""
     place = run["infrastructure_pid"]
     return place is None or place.rpartition(":")[0] in ("", socket.gethostname())
 

@@ -15,7 +15,7 @@ from deployments.children import Child, dies_with_us, start_child, wait_until_re
 from deployments.place import Place
 from recovery.adapters.files import remove_tree, write_text
 from recovery.adapters.postgres.connection import connect
-from recovery.adapters.process import Host
+from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import DatabaseAddress
 from recovery.ports import release_ports, reserve_ports
@@ -25,6 +25,7 @@ from recovery.waiting import wait_until
 _USER = "prefect"
 # After a crash it reads its WAL first; a slow disk must not be taken for a server that hangs.
 _START_SECONDS = 150.0
+_LOOK_SECONDS = 10  # one look; who gets no answer looks again
 _INITDB_OPTIONS = ("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
 _OPTIONS = {
     "listen_addresses": "127.0.0.1",
@@ -99,7 +100,7 @@ class OwnPostgres:
     def answers(self) -> bool:
         """Whether a client can work with it now."""
         try:
-            with connect(self.address, connect_seconds=2, statement_seconds=2) as connection:
+            with connect(self.address, connect_seconds=_LOOK_SECONDS, statement_seconds=_LOOK_SECONDS) as connection:
                 connection.execute("SELECT 1")
         except RecoveryError:
             return False
@@ -118,7 +119,7 @@ class OwnPostgres:
         write_text(self.host, given, self._password())
         self.host.run(
             [program, "-D", unfinished, "--pwfile", given, "-U", _USER, *_INITDB_OPTIONS],
-            timeout_seconds=60,
+            timeout_seconds=_START_SECONDS,
         )
         given.unlink()
         unfinished.rename(self.data_dir)
@@ -128,7 +129,7 @@ class OwnPostgres:
         if self._user:
             user = pwd.getpwnam(self._user)
             os.chown(self.folder, user.pw_uid, user.pw_gid)
-        if self.host.run(["test", "-w", self.folder], timeout_seconds=10, check=False).status:
+        if self.host.run(["test", "-w", self.folder], timeout_seconds=PROMPT_SECONDS, check=False).status:
             raise SettingsInvalid(
                 f"user {self._user} may not pass through to {self.folder}",
                 "give the folders above it mode 0711, or choose another site.state_dir",

@@ -1,6 +1,6 @@
 """Runs made straight from a shell, without the server, shown in it afterwards.
 
-Each left a journal. It becomes a finished flow run with the same name, parameters, times, state and
+Each left a journal. It becomes a finished flow run of its deployment with the same name, parameters, times, state and
 log lines; a file `imported` beside the journal holds the id that it got. Runs made inside Prefect
 note their flow run's id in their first entry and are passed over.
 """
@@ -25,6 +25,7 @@ from recovery.journal import Journal
 
 _AT_MOST = 50  # in one round, so that a long history does not hold up the watch
 _LOGS_AT_ONCE = 200
+_CHANGE_SECONDS = 30.0
 _TAG = "without-server"
 _LEVELS = {"warning": 30, "failed": 40, "run failed": 40}
 _UNTOLD = ("progress",)
@@ -37,6 +38,7 @@ class PastRun:
     """A run as its journal tells it."""
 
     run_id: str
+    name: str
     flow: str
     parameters: dict[str, Any]
     begin: datetime
@@ -80,6 +82,7 @@ def read_past_run(folder: Path) -> PastRun | None:
         return None
     return PastRun(
         run_id=folder.name,
+        name=str(first.get("name") or folder.name),
         flow=str(first["runbook"]).replace("_", "-"),
         parameters=first.get("parameters", {}),
         begin=begin,
@@ -112,7 +115,7 @@ def _add(flow_runs: FlowRuns, postgres: OwnPostgres, run: PastRun) -> str:
         "/flow_runs/",
         {
             "flow_id": flow["id"],
-            "name": run.run_id,
+            "name": run.name,
             "parameters": run.parameters,
             "tags": [_TAG],
             "idempotency_key": f"journal:{run.run_id}",
@@ -126,7 +129,7 @@ def _add(flow_runs: FlowRuns, postgres: OwnPostgres, run: PastRun) -> str:
         lines = [_line(entry, created["id"]) for entry in run.entries if entry["event"] not in _UNTOLD]
         for first in range(0, len(lines), _LOGS_AT_ONCE):
             flow_runs.ask("POST", "/logs/", lines[first : first + _LOGS_AT_ONCE])
-        _set_state(flow_runs, created["id"], run.state, run.message)
+        _set_state(flow_runs, created["id"], run.state, f"{run.message}; its journal: {run.run_id}".removeprefix("; "))
     _set_times(postgres, created["id"], run)
     return str(created["id"])
 
@@ -151,14 +154,18 @@ def _line(entry: dict[str, Any], flow_run_id: str) -> dict[str, Any]:
 
 
 def _set_times(postgres: OwnPostgres, flow_run_id: str, run: PastRun) -> None:
-    """Give the run its true times: the API only knows now, but the database is ours."""
+    """Give the run its true times and its deployment: the API only knows now, but the database is ours."""
     instant = timedelta(milliseconds=1)  # no two states of a run may have the same moment
     end = max(run.end, run.begin + instant)
-    times = {"before": run.begin - instant, "begin": run.begin, "end": end, "total": end - run.begin, "id": flow_run_id}
-    with connect(postgres.address, statement_seconds=5, autocommit=False) as connection:
+    times = {"before": run.begin - instant, "begin": run.begin, "end": end, "total": end - run.begin}
+    times |= {"id": flow_run_id, "flow": run.flow}
+    with connect(postgres.address, statement_seconds=_CHANGE_SECONDS, autocommit=False) as connection:
         connection.execute(
             "UPDATE flow_run SET start_time = %(begin)s, end_time = %(end)s, state_timestamp = %(end)s,"
-            " expected_start_time = %(begin)s, total_run_time = %(total)s WHERE id = %(id)s::uuid",
+            " expected_start_time = %(begin)s, total_run_time = %(total)s,"
+            # Not when it was created: its end would free a slot that it never had.
+            " deployment_id = (SELECT id FROM deployment d WHERE d.flow_id = flow_run.flow_id AND d.name = %(flow)s)"
+            " WHERE id = %(id)s::uuid",
             times,
         )
         connection.execute(

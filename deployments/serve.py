@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from deployments.children import Child, dies_with_us, start_child, wait_until_ready
+from deployments.command_runs import count_slots
 from deployments.flow_runs import FlowRuns, end_flow_run_processes
 from deployments.own_postgres import OwnPostgres
 from deployments.past_runs import import_past_runs
@@ -81,12 +82,19 @@ class Serving:
             self._restart_the_dead()
             now = time.monotonic()
             if now >= reconcile_at:
-                self.flow_runs.crash_the_dead()
+                self._keep_runs_true()
                 reconcile_at = time.monotonic() + _RECONCILE_SECONDS
             if now >= import_at:
                 import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
                 import_at = time.monotonic() + _IMPORT_SECONDS
             time.sleep(0.2)
+
+    def _keep_runs_true(self) -> None:
+        self.flow_runs.crash_the_dead()
+        try:
+            count_slots(self.postgres)
+        except RecoveryError as error:  # tried again in a few seconds
+            log.warning("slots not counted just now: %s", error.problem)
 
     def stop(self) -> None:
         """Stop everything, the last started first. Runs are ended before the server, so that they can report."""

@@ -5,6 +5,7 @@ from typing import Literal
 
 from checks.backup_age import backup_refusal
 from checks.retention import full_sets_kept
+from checks.run_names import backup_name
 from recovery.errors import RecoveryError, VerificationFailed
 from recovery.facts import BackupKind, BackupSet, ServerFacts
 from recovery.gate import require
@@ -33,7 +34,7 @@ class BackupReport:
     sets: tuple[BackupSet, ...]
 
 
-@runbook("Backup")
+@runbook("Backup", backup_name)
 def backup(kind: BackupKind = "incr", repo: RepoChoice = "all") -> BackupReport:
     """Take a backup into every repository and prove it.
 

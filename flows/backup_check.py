@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from checks.backup_age import age_failures, archiving_failures, newest_complete_set
+from checks.run_names import backup_check_name
 from checks.wal_archive import lost_ranges, wal_ranges
 from flows.backup import RepoChoice, numbers
 from recovery.errors import VerificationFailed
@@ -41,7 +42,7 @@ class CheckedBackups:
         return (*self.server_failures, *found)
 
 
-@runbook("Backup check")
+@runbook("Backup check", backup_check_name)
 def backup_check(repo: RepoChoice = "all", read_files: bool = True) -> CheckedBackups:
     """Look at every backup and every WAL segment, and name what is wrong.
 

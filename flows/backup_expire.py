@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from checks.retention import dependents, drop_refusal, expired_by, full_sets_kept
+from checks.run_names import backup_expire_name
 from flows.backup import RepoChoice, numbers
 from recovery.facts import BackupSet
 from recovery.gate import require
@@ -19,7 +20,7 @@ class Expired:
     dropped: bool
 
 
-@runbook("Expire backups")
+@runbook("Expire backups", backup_expire_name)
 def backup_expire(backup_id: str | None = None, repo: RepoChoice = "all", dry_run: bool = True) -> Expired:
     """Drop what the retention no longer keeps, or one named set with all that stand on it.
 

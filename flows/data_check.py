@@ -1,12 +1,13 @@
 """Check the data of a database on the site's server."""
 
+from checks.run_names import data_check_name
 from recovery.facts import CheckReport
 from recovery.site import site
 from tasks.data import check_data, start_checker, stop_checker
 from tasks.step import runbook
 
 
-@runbook("Data check")
+@runbook("Data check", data_check_name)
 def data_check(database: str | None = None) -> CheckReport:
     """Check the data of a database on the site's server; nothing is written there.
 

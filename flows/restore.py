@@ -8,6 +8,7 @@ from checks.objectives import Measured, data_loss, measured_recovery, recovery_p
 from checks.readiness import scratch_refusal
 from checks.recovery_target import ARRIVAL_MARGIN, choose_restore, readable_archive, space_refusal
 from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
+from checks.run_names import restore_name
 from recovery.errors import GateRefused, RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import (
     CheckReport,
@@ -88,7 +89,7 @@ class RestoreReport:
     database: str | None = None
 
 
-@runbook("Restore")
+@runbook("Restore", restore_name)
 def restore(
     target_time: str | None = None,
     target_lsn: str | None = None,

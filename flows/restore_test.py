@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from checks.recovery_target import ARRIVAL_MARGIN, Archive, readable_archive
+from checks.run_names import restore_test_name
 from flows.backup import RepoChoice, numbers
 from flows.restore import RestoreReport, restore
 from recovery.errors import RecoveryError, VerificationFailed
@@ -25,7 +26,7 @@ class TestedRestores:
     reports: tuple[RestoreReport, ...]
 
 
-@runbook("Restore test")
+@runbook("Restore test", restore_test_name)
 def restore_test(
     level: Literal["restore", "data"] = "data", moment: Moment = "random", repo: RepoChoice = "all"
 ) -> TestedRestores:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from checks.readiness import preparation_refusal, server_observations
+from checks.run_names import site_prepare_name
 from flows.backup import backup
 from recovery.facts import Change, Observation
 from recovery.gate import require
@@ -38,7 +39,7 @@ class Preparation:
     waits_for_restart: bool
 
 
-@runbook("Prepare the site")
+@runbook("Prepare the site", site_prepare_name)
 def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool = False) -> Preparation:
     """Make a site ready to be protected: roles, heartbeat, WAL archiving, repositories.
 

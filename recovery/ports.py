@@ -29,7 +29,7 @@ def reserve_ports(owner: Path, names: Sequence[str], *, registry: Path | None = 
 
     Raises: SettingsInvalid when there are no more.
     """
-    with _registry(registry or _usual_registry()) as reserved:
+    with _registry(registry or _usual_registry(owner)) as reserved:
         candidates = iter(random.sample(RANGE, len(RANGE)))
         ports = {}
         for name in names:
@@ -43,7 +43,10 @@ def reserve_ports(owner: Path, names: Sequence[str], *, registry: Path | None = 
 
 def release_ports(owner: Path, *, registry: Path | None = None) -> None:
     """Give back every port of this folder."""
-    with _registry(registry or _usual_registry()) as reserved:
+    path = registry or _usual_registry(owner)
+    if not path.exists():
+        return
+    with _registry(path) as reserved:
         for port in [port for port, known in reserved.items() if known == str(owner)]:
             del reserved[port]
 
@@ -59,17 +62,17 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _usual_registry() -> Path:
-    return Path(f"/tmp/clickview-ports-{os.geteuid()}.json")
+def _usual_registry(owner: Path) -> Path:
+    """One for all sites of this user; a service that may not write there has at least its own."""
+    shared = Path("/tmp")
+    return shared / f"clickview-ports-{os.geteuid()}.json" if os.access(shared, os.W_OK) else owner / "ports.json"
 
 
 @contextmanager
 def _registry(path: Path) -> Iterator[_Reserved]:
     """What is reserved, read and written under a lock. Folders that are gone have no ports."""
     with _locked(path) as file:
-        text = file.read()
-        known = json.loads(text) if text else {}
-        reserved = {int(port): owner for port, owner in known.items() if Path(owner).exists()}
+        reserved = {int(port): owner for port, owner in _read(file).items() if Path(owner).exists()}
         yield reserved
         if not reserved:
             path.unlink()
@@ -77,6 +80,13 @@ def _registry(path: Path) -> Iterator[_Reserved]:
         file.seek(0)
         file.truncate()
         file.write(json.dumps(reserved))
+
+
+def _read(file: IO[str]) -> dict[str, str]:
+    try:
+        return dict(json.load(file))
+    except ValueError:  # new, or its last writer was killed
+        return {}
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from recovery.adapters.files import write_text
 from recovery.adapters.postgres.connection import connect
-from recovery.adapters.process import Host
+from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.errors import TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
 from recovery.waiting import wait_until
@@ -45,7 +45,7 @@ def make_primary(sandbox: Sandbox) -> None:
     password = sandbox.folder / "primary" / "password"
     write_text(host, password, sandbox.secret("postgres") + "\n")
     argv += ["--data-checksums", "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8", f"--pwfile={password}"]
-    host.run(argv, timeout_seconds=120)
+    host.run(argv, timeout_seconds=PATIENCE_SECONDS)
     password.unlink()
     _configure(sandbox, "primary")
     start_server(sandbox, "primary")
@@ -109,8 +109,8 @@ def _ready(service: Service) -> bool:
 def _make_directories(sandbox: Sandbox, server: str) -> None:
     host = Host(sandbox.prefix)
     for directory in (sandbox.folder / server, sandbox.socket_dir(server)):
-        host.run(["mkdir", "-p", "-m", "0700", directory], timeout_seconds=10)
-    host.run(["touch", sandbox.log_file(server)], timeout_seconds=10)
+        host.run(["mkdir", "-p", "-m", "0700", directory], timeout_seconds=PROMPT_SECONDS)
+    host.run(["touch", sandbox.log_file(server)], timeout_seconds=PROMPT_SECONDS)
     describe(
         sandbox,
         server,

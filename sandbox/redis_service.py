@@ -9,7 +9,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from recovery.adapters.process import Host
+from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.errors import SettingsInvalid, TargetUnreachable
 from recovery.waiting import wait_until
 from sandbox.layout import PATIENCE_SECONDS, Sandbox
@@ -34,9 +34,9 @@ def make_redis(sandbox: Sandbox) -> None:
     if not program:
         raise SettingsInvalid("redis-server is not installed", "apt-get install redis-server")
     host, directory = Host(sandbox.prefix), sandbox.folder / "redis"
-    host.run(["mkdir", "-p", "-m", "0700", directory], timeout_seconds=10)
+    host.run(["mkdir", "-p", "-m", "0700", directory], timeout_seconds=PROMPT_SECONDS)
     file = directory / "redis.conf"
-    host.run(["install", "-m", "0600", "/dev/null", file], timeout_seconds=10)
+    host.run(["install", "-m", "0600", "/dev/null", file], timeout_seconds=PROMPT_SECONDS)
     file.write_text(
         _CONFIGURATION.format(port=sandbox.ports["redis"], directory=directory, password=sandbox.secret("redis"))
     )

@@ -6,7 +6,7 @@ import os
 import secrets
 from pathlib import Path
 
-from recovery.adapters.process import Host
+from recovery.adapters.process import PROMPT_SECONDS, Host
 from sandbox.aws import KEY_ID, SECRET
 from sandbox.layout import BUCKETS, REGIONS, Sandbox
 
@@ -33,7 +33,7 @@ def make_secrets(sandbox: Sandbox) -> None:
 
 def write_settings(sandbox: Sandbox, zone_id: str) -> None:
     """Write recovery.toml: the whole site as the recovery system has to know it."""
-    Host(sandbox.prefix).run(["mkdir", "-p", "-m", "0750", sandbox.state_dir], timeout_seconds=10)
+    Host(sandbox.prefix).run(["mkdir", "-p", "-m", "0750", sandbox.state_dir], timeout_seconds=PROMPT_SECONDS)
     sections = [
         _section("site", {"state_dir": sandbox.state_dir}),
         _section("database", {**_server(sandbox, "primary"), **_roles(sandbox), "bin_dir": sandbox.bin_dir}),

@@ -15,6 +15,8 @@ from sandbox.layout import PATIENCE_SECONDS, Sandbox, default_folder, plan_sandb
 from sandbox.removal import remove_everything
 from sandbox.startup import make_folder, recover, recover_environment, start_everything, start_service
 
+_ANSWER_SECONDS = 10.0  # one question; who waits asks again
+
 __all__ = [
     "ServiceState",
     "active_faults",
@@ -104,7 +106,7 @@ def health(sandbox: Sandbox) -> str:
     """`healthy`, or what the application's health check says instead."""
     url = f"http://127.0.0.1:{sandbox.ports['backend']}/health"
     try:
-        with urllib.request.urlopen(url, timeout=10):
+        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS):
             return "healthy"
     except urllib.error.HTTPError as error:
         with error:
@@ -127,7 +129,7 @@ def _state(sandbox: Sandbox, name: str) -> ServiceState:
 
 def _answers(port: int) -> bool:
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
+        with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_SECONDS):
             return True
     except OSError:
         return False

@@ -15,7 +15,7 @@ from typing import Any
 from recovery.facts import Progress
 from recovery.journal import current_journal
 from recovery.redaction import redact
-from tasks.step import in_flow_run, note, progress_line, warn
+from tasks.step import in_flow_run, progress_line, tell_log, warn
 
 # Long enough for a busy machine. A server that does not answer in this time is left alone for a while,
 # so that a long recovery with many documents waits for it once and not each time.
@@ -100,7 +100,7 @@ def _publish(key: str, kind: str, data: str, description: str) -> None:
     if made := _create({"key": key, "type": kind, "data": data, "description": description}):
         from prefect.settings import get_current_settings
 
-        note(f"{description}: {get_current_settings().ui_url or ''}/artifacts/artifact/{made}")
+        tell_log(f"{description}: {get_current_settings().ui_url or ''}/artifacts/artifact/{made}")
 
 
 def _create(artifact: dict[str, Any]) -> str | None:

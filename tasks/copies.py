@@ -20,6 +20,7 @@ from recovery.wal import parse_lsn
 from tasks.artifacts import ProgressArtifact
 from tasks.step import ProgressReporter, action, note, probe, verify
 
+_WAL_SECONDS = 120.0  # one segment is sent, or read; its second region may be far
 _RESTORE_POINT = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+),.*desc: RESTORE_POINT (.*)$", re.MULTILINE)
 
 
@@ -44,7 +45,7 @@ def send_newest_wal() -> None:
         primary.beat()
     except RecoveryError as error:
         note(f"no heartbeat could be written before the WAL was sent: {error.problem}")
-    primary.wait_until_archived(primary.switch_wal(), seconds=120)
+    primary.wait_until_archived(primary.switch_wal(), seconds=_WAL_SECONDS)
 
 
 @probe
@@ -138,7 +139,7 @@ def _restore_point_in(segment: str, places: CopyPlaces, name: str) -> int | None
     if not site().copies.fetch_segment(places, segment, file):
         return None
     program = site().settings.database.bin_dir / "pg_waldump"
-    shown = site().host.run([program, "--rmgr=XLOG", file], timeout_seconds=120, check=False).stdout
+    shown = site().host.run([program, "--rmgr=XLOG", file], timeout_seconds=_WAL_SECONDS, check=False).stdout
     files.remove_tree(site().host, file, inside=places.folder)
     found = [lsn for lsn, found_name in _RESTORE_POINT.findall(shown) if found_name.strip() == name]
     return parse_lsn(found[-1]) if found else None

@@ -20,9 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, cast
 
+from checks.run_names import LONGEST
 from recovery.errors import RecoveryError
 from recovery.facts import Progress
 from recovery.journal import current_journal, open_journal, writing_to
+from recovery.redaction import redact
 from recovery.site import site
 
 P = ParamSpec("P")
@@ -49,20 +51,30 @@ def verify(function: Callable[P, R]) -> Callable[P, R]:
     return _step("verify", function, retries=True)
 
 
-def runbook(title: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A flow: one runbook, with a journal of its own that is kept when it ends."""
+def runbook(title: str, run_name: Callable[..., str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A flow: one runbook, with a journal of its own that is kept when it ends.
+
+    `run_name` says from its parameters what a run does.
+    """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        journaled = _journaled(function)
+        journaled = _journaled(function, run_name)
+        journaled.run_name = run_name  # type: ignore[attr-defined]
         if "prefect" not in sys.modules:
             return journaled
         from prefect import flow
 
         name = function.__name__.replace("_", "-")
-        made = flow(name=name, description=f"**{title}.** {inspect.getdoc(function) or ''}")(journaled)
+        description = f"**{title}.** {inspect.getdoc(function) or ''}"
+        made = flow(name=name, flow_run_name=lambda: _flow_run_name(run_name), description=description)(journaled)
         return cast("Callable[P, R]", made)
 
     return decorate
+
+
+def name_of_run(flow: Any, parameters: dict[str, Any]) -> str:
+    """What a run of this runbook with these parameters is called."""
+    return _fit(flow.fn.run_name(**parameters))
 
 
 def run_together(*calls: Callable[[], Any]) -> list[Any]:
@@ -76,6 +88,11 @@ def note(message: str, **details: object) -> None:
     """Say something to whoever watches: the journal, the terminal, the Prefect log."""
     if journal := current_journal():
         journal.write("note", message=message, **details)
+    _logger().info(message)
+
+
+def tell_log(message: str) -> None:
+    """Say something to whoever reads the run's log; on the terminal it would be one line too many."""
     _logger().info(message)
 
 
@@ -187,7 +204,8 @@ def _as_task(kind: str, journaled: Callable[..., Any], retries: bool) -> Callabl
         make(
             journaled,
             name=journaled.__name__.replace("_", " "),
-            tags=[kind],
+            # No tags: for each one Prefect asks the server for a slot, and a dead server would fail the step.
+            description=kind,
             cache_policy=NO_CACHE,
             persist_result=False,
             retries=len(_DELAYS_SECONDS) if retries else 0,
@@ -212,7 +230,17 @@ def _with_retries(function: Callable[..., R], retries: bool, args: Any, kwargs: 
     return function(*args, **kwargs)
 
 
-def _journaled(function: Callable[P, R]) -> Callable[P, R]:
+def _flow_run_name(run_name: Callable[..., str]) -> str:
+    from prefect.runtime import flow_run
+
+    return _fit(run_name(**flow_run.parameters))
+
+
+def _fit(name: str) -> str:
+    return redact(" ".join(name.split()))[:LONGEST]
+
+
+def _journaled(function: Callable[P, R], run_name: Callable[..., str]) -> Callable[P, R]:
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         journal = current_journal()
@@ -220,18 +248,19 @@ def _journaled(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)  # part of another runbook: one journal for both
         journal = open_journal(site().runs_dir, function.__name__.replace("_", "-"))
         with writing_to(journal):
-            return _run_and_keep(function, args, kwargs)
+            return _run_and_keep(function, _fit(run_name(*args, **kwargs)), args, kwargs)
 
     return run
 
 
-def _run_and_keep(function: Callable[..., R], args: Any, kwargs: Any) -> R:
+def _run_and_keep(function: Callable[..., R], name: str, args: Any, kwargs: Any) -> R:
     journal = current_journal()
     assert journal is not None
     begin = datetime.now(UTC)
     journal.write(
         "run begin",
         runbook=function.__name__,
+        name=name,
         parameters={k: str(v) for k, v in kwargs.items()},
         pid=os.getpid(),
         flow_run_id=_flow_run_id(),

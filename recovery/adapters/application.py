@@ -9,6 +9,8 @@ import urllib.request
 
 from recovery.settings.model import ApplicationSettings
 
+_ANSWER_SECONDS = 10.0  # a health check that takes longer says that something is wrong
+
 
 class Application:
     """Asks the health check."""
@@ -26,7 +28,7 @@ class Application:
     def health(self) -> tuple[int, dict[str, object]]:
         """The health check's status (0 when nothing answers) and what it says."""
         try:
-            with urllib.request.urlopen(self._settings.health_url, timeout=3) as response:
+            with urllib.request.urlopen(self._settings.health_url, timeout=_ANSWER_SECONDS) as response:
                 return response.status, _object(response.read())
         except urllib.error.HTTPError as error:
             return error.code, _object(error.read())

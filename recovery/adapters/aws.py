@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Any
 from recovery.redaction import remember_secret
 from recovery.settings import AwsSettings
 
+# Its own would hang for 180 s on a frozen server. Each call is made twice.
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 20
+
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
@@ -44,8 +48,8 @@ def make_client(
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
         config=Config(
-            connect_timeout=3,
-            read_timeout=10,
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=_READ_SECONDS,
             retries={"total_max_attempts": 2},
             s3={"addressing_style": "path"} if endpoint_url else None,
         ),

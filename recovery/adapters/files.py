@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from recovery.adapters.process import Host
+from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.errors import GateRefused
+from recovery.waiting import wait_until
 
-_SECONDS = 30.0
-_REMOVALS = 20
+_REMOVAL_SECONDS = 600.0  # many files on a slow disk
+_WRITER_SECONDS = 30.0  # a process that is just ending may still write into the tree
 
 
 def read_text(host: Host, path: Path, *, last_bytes: int | None = None) -> str:
     """The text of a file, or its last part; empty when there is no such file."""
     argv: list[str | Path] = ["cat", path] if last_bytes is None else ["tail", "-c", str(last_bytes), path]
-    return host.run(argv, timeout_seconds=_SECONDS, check=False).stdout
+    return host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False).stdout
 
 
 def write_text(host: Host, path: Path, text: str, *, mode: str = "0600") -> None:
     """Write a file whole or not at all, with its mode set before its content."""
     beside = path.with_name(f".{path.name}.new")
-    host.run(["install", "-m", mode, "/dev/null", beside], timeout_seconds=_SECONDS)
-    host.run(["tee", beside], stdin=text, timeout_seconds=_SECONDS)
-    host.run(["mv", "-f", beside, path], timeout_seconds=_SECONDS)
+    host.run(["install", "-m", mode, "/dev/null", beside], timeout_seconds=PROMPT_SECONDS)
+    host.run(["tee", beside], stdin=text, timeout_seconds=PROMPT_SECONDS)
+    host.run(["mv", "-f", beside, path], timeout_seconds=PROMPT_SECONDS)
 
 
 def make_directory(host: Host, path: Path, *, mode: str = "0700") -> None:
     """Make a directory and its parents; one that exists is left as it is."""
-    host.run(["mkdir", "-p", "-m", mode, path], timeout_seconds=_SECONDS)
+    host.run(["mkdir", "-p", "-m", mode, path], timeout_seconds=PROMPT_SECONDS)
 
 
 def exists(host: Host, path: Path) -> bool:
     """Whether something is at this path."""
-    return host.run(["test", "-e", path], timeout_seconds=_SECONDS, check=False).status == 0
+    return host.run(["test", "-e", path], timeout_seconds=PROMPT_SECONDS, check=False).status == 0
 
 
 def remove_tree(host: Host, path: Path, *, inside: Path) -> None:
@@ -47,17 +47,17 @@ def remove_tree(host: Host, path: Path, *, inside: Path) -> None:
             "this is a fault in the program: report it with the journal of the run",
         )
     argv: list[str | Path] = ["rm", "-rf", "--one-file-system", path]
-    # A process that is just ending may still write into the tree.
-    for _ in range(_REMOVALS):
-        if host.run(argv, timeout_seconds=600, check=False).status == 0:
-            return
-        time.sleep(0.5)
-    host.run(argv, timeout_seconds=600)
+
+    def gone() -> bool:
+        return host.run(argv, timeout_seconds=_REMOVAL_SECONDS, check=False).status == 0
+
+    if not wait_until(gone, _WRITER_SECONDS, pause=0.5):
+        host.run(argv, timeout_seconds=_REMOVAL_SECONDS)  # for what it says
 
 
 def list_directory(host: Host, path: Path) -> list[str]:
     """The names in a directory; none when it does not exist."""
-    listed = host.run(["ls", "-A", path], timeout_seconds=_SECONDS, check=False)
+    listed = host.run(["ls", "-A", path], timeout_seconds=PROMPT_SECONDS, check=False)
     return listed.stdout.split("\n")[:-1] if listed.status == 0 else []
 
 
@@ -65,12 +65,12 @@ def free_bytes(host: Host, path: Path) -> int:
     """Free bytes for an ordinary user on the disk that holds the nearest existing parent."""
     while path != path.parent and not exists(host, path):
         path = path.parent
-    shown = host.run(["df", "--output=avail", "-B1", path], timeout_seconds=_SECONDS)
+    shown = host.run(["df", "--output=avail", "-B1", path], timeout_seconds=PROMPT_SECONDS)
     return int(shown.stdout.split()[-1])
 
 
 def used_bytes(host: Host, path: Path) -> int:
     """Bytes that a directory tree takes on disk; 0 when it does not exist."""
-    shown = host.run(["du", "-s", "-B1", path], timeout_seconds=_SECONDS, check=False)
+    shown = host.run(["du", "-s", "-B1", path], timeout_seconds=PROMPT_SECONDS, check=False)
     words = shown.stdout.split()
     return int(words[0]) if words else 0

@@ -22,6 +22,8 @@ from recovery.redaction import redact
 log = logging.getLogger(__name__)
 
 _LAST_LINES = 12
+# For a small program that answers at once: it takes longer only where it hangs, on a disk or on the way to a host.
+PROMPT_SECONDS = 120.0
 _GRACE_SECONDS = 5.0
 # What an ended program wrote is read to its end, also on a machine so busy that this takes a while …
 _DRAIN_SECONDS = 60.0
@@ -200,7 +202,7 @@ class Companion:
             ) from error
         if answer is None:
             self._process.wait(_GRACE_SECONDS)
-            self._err_thread.join(timeout=1.0)
+            self._err_thread.join(_DRAIN_SECONDS)
             raise failed(self._argv, Completed(self._process.returncode, "", "".join(self._err.lines)))
         return answer
 

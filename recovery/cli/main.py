@@ -66,7 +66,18 @@ def _options(
         os.environ["RECOVERY_CONFIG"] = config
     if no_server:
         os.environ["RECOVERY_NO_SERVER"] = "1"
-    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL, format="%(asctime)s %(message)s")
+    _show_commands(verbose)
+
+
+def _show_commands(verbose: bool) -> None:
+    """On a terminal: every command that is run, when asked for, and nothing that a library logs.
+
+    Prefect and others hand their lines on to the root's handlers whatever the root's own level is.
+    """
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.DEBUG if verbose else logging.CRITICAL)
+    handler.addFilter(lambda record: record.name.startswith("recovery"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.CRITICAL, format="%(message)s", handlers=[handler])
 
 
 def main() -> None:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from recovery.cli.server_runs import use_server
 from recovery.journal import plain
-
-if TYPE_CHECKING:
-    from recovery.site import Site
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
 
@@ -50,35 +49,17 @@ def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
     from recovery.site import site
 
     here = site()  # wrong settings are named before anything else happens
-    if os.environ.get("RECOVERY_NO_SERVER") != "1":
-        _use_server(here)
+    server = None if os.environ.get("RECOVERY_NO_SERVER") == "1" else use_server(here)
     flow: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    run = functools.partial(server.run, flow) if server else flow
     if quiet:
-        return flow(**parameters)
+        return run(**parameters)
     with _Screen() as screen:
         journal.DEFAULT_LISTENERS.append(screen.show)
         try:
-            return flow(**parameters)
+            return run(**parameters)
         finally:
             journal.DEFAULT_LISTENERS.remove(screen.show)
-
-
-def _use_server(site: Site) -> None:
-    """Import Prefect before the flows when this site's server answers: that makes them flow runs."""
-    from recovery.server_address import answering_server, client_environment
-
-    state_dir = site.settings.site.state_dir
-    url = answering_server(state_dir, on_silence=_go_on_without)
-    if url:
-        password = site.secrets.reveal(site.settings.server.api_password)
-        os.environ.update(client_environment(state_dir, url, password))
-        # Everything goes to the run's log there; the terminal has its own lines.
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
-        importlib.import_module("prefect")
-
-
-def _go_on_without(silence: str) -> None:
-    print(f"recover: {silence}; this run goes on without it and is shown there later", file=sys.stderr, flush=True)
 
 
 class _Screen:

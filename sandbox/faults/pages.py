@@ -13,7 +13,7 @@ from typing import Any
 from psycopg import sql
 
 from recovery.adapters.postgres.connection import connect, one_row
-from recovery.adapters.process import Host
+from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.errors import GateRefused, TargetUnreachable
 from recovery.waiting import wait_until
 from sandbox import services
@@ -148,7 +148,7 @@ def _settle_standby(sandbox: Sandbox, position: str) -> None:
 
 def _shutdown_checkpoint(sandbox: Sandbox) -> str:
     argv: list[str | Path] = [sandbox.bin_dir / "pg_controldata", "-D", sandbox.data_dir("primary")]
-    told = Host(sandbox.prefix).run(argv, timeout_seconds=10, env={"LC_ALL": "C"}).stdout
+    told = Host(sandbox.prefix).run(argv, timeout_seconds=PROMPT_SECONDS, env={"LC_ALL": "C"}).stdout
     return told.split("Latest checkpoint location:")[1].split()[0]
 
 

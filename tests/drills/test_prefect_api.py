@@ -15,11 +15,17 @@ from tests.waiting import until
 
 def test_runs_made_without_the_server_are_shown_in_it(served: Served) -> None:
     """The sandbox was prepared before there was a server; its journal tells the rest."""
-    [folder] = (served.state_dir / "runs").glob("*-site-prepare-*")
+    folder = min((served.state_dir / "runs").glob("*-site-prepare-*"))
     log = served.state_dir / "prefect" / "serve.log"
     until((folder / "imported").exists, what=log.read_text)  # at the start, then every minute
     run = served.run((folder / "imported").read_text())
-    assert (run["name"], run["state_type"], run["tags"]) == (folder.name, "COMPLETED", ["without-server"])
+    assert (run["name"], run["state_type"], run["tags"]) == (
+        "prepare the site with restart",
+        "COMPLETED",
+        ["without-server"],
+    )
+    assert run["state"]["message"] == f"run without the server; its journal: {folder.name}"
+    assert run["deployment_id"] == served.ask("GET", "/deployments/name/site-prepare/site-prepare")["id"]
     assert run["parameters"]["apply"] == "True"
     entries = [json.loads(line) for line in (folder / "journal.jsonl").read_text().splitlines()]
     assert datetime.fromisoformat(run["start_time"]) == datetime.fromisoformat(entries[0]["at"])

@@ -28,6 +28,7 @@ from recovery.wal import format_lsn
 _NAME = re.compile(r"^copy-\d{8}t\d{6}-[0-9a-f]{6}$")
 _LONGEST_SOCKET_PATH = 90
 _WAL_LOOKUP_SECONDS = 120
+_WATCH_SECONDS = 30.0  # the last look at a large folder; the restore itself has ended
 
 
 @dataclass(frozen=True)
@@ -228,7 +229,7 @@ class _watched:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(timeout=5)
+        self._thread.join(_WATCH_SECONDS)
 
     def _watch(self) -> None:
         begin = time.monotonic()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from recovery.adapters import files
 from recovery.adapters.pgbackrest import configuration, information
-from recovery.adapters.process import Completed, Host, failed
+from recovery.adapters.process import PROMPT_SECONDS, Completed, Host, failed
 from recovery.adapters.secrets import Secrets
 from recovery.errors import Busy, CommandFailed, RecoveryError, VerificationFailed
 from recovery.facts import BackupKind, BackupSet, Progress, RepoFacts
@@ -177,7 +177,7 @@ class PgBackRest:
 
         Raises: SettingsInvalid when it is not installed.
         """
-        said = self._host.run(["pgbackrest", "version"], timeout_seconds=30).stdout
+        said = self._host.run(["pgbackrest", "version"], timeout_seconds=PROMPT_SECONDS).stdout
         found = re.search(r"(\d+)\.(\d+)", said)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 

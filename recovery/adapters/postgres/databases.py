@@ -10,6 +10,8 @@ from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.postgres.server import PostgresServer
 from recovery.facts import DatabaseAddress
 
+_CHANGE_SECONDS = 120.0  # CREATE and DROP DATABASE wait for a checkpoint
+
 
 class SiteDatabases:
     """The databases of one server, seen by its superuser."""
@@ -25,7 +27,7 @@ class SiteDatabases:
 
     def create(self, name: str, *, like: str) -> None:
         """Create an empty database with the owner, encoding and collation of another one."""
-        with connect(self._address, statement_seconds=120) as connection:
+        with connect(self._address, statement_seconds=_CHANGE_SECONDS) as connection:
             row = one_row(
                 connection,
                 """SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype
@@ -49,7 +51,7 @@ class SiteDatabases:
 
     def drop(self, name: str) -> None:
         """Drop a database with all its connections. Idempotent."""
-        with connect(self._address, statement_seconds=120) as connection:
+        with connect(self._address, statement_seconds=_CHANGE_SECONDS) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def read_heartbeat(self) -> datetime | None:

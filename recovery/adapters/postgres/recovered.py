@@ -8,11 +8,13 @@ from pathlib import Path
 
 from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect, one_row
-from recovery.adapters.process import Host
+from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.errors import CommandFailed, VerificationFailed
 from recovery.facts import DatabaseAddress
 
 # As in the control file: a copy must not be smaller than its primary was.
+_STOP_SECONDS = 60
+_PROMOTE_SECONDS = 300.0  # its end-of-recovery checkpoint writes all that was replayed
 _CONTROL_SETTINGS = (
     "max_connections",
     "max_worker_processes",
@@ -71,7 +73,7 @@ class RecoveredServer:
             "-l",
             self.places.log_file,
         ]
-        self._host.run([*argv, "-o", options], timeout_seconds=60, outlives=True)
+        self._host.run([*argv, "-o", options], timeout_seconds=PROMPT_SECONDS, outlives=True)
 
     def stop(self) -> None:
         """Stop the copy. Idempotent."""
@@ -81,13 +83,13 @@ class RecoveredServer:
             "-m",
             "immediate",
             "-t",
-            "60",
+            str(_STOP_SECONDS),
             "-D",
             self.places.data_dir,
         ]
-        self._host.run(argv, timeout_seconds=70, check=False)
+        self._host.run(argv, timeout_seconds=_STOP_SECONDS + 10, check=False)
 
-    def promote(self, *, seconds: float = 300) -> None:
+    def promote(self, *, seconds: float = _PROMOTE_SECONDS) -> None:
         """End recovery: the copy becomes a server that can be written to. Idempotent."""
         with connect(self.address(), statement_seconds=seconds + 10) as connection:
             if not one_row(connection, "SELECT pg_is_in_recovery()")[0]:
@@ -138,7 +140,9 @@ class RecoveredServer:
         }
 
     def _sizes(self) -> dict[str, str]:
-        shown = self._host.run([self._program("pg_controldata"), "-D", self.places.data_dir], timeout_seconds=30).stdout
+        shown = self._host.run(
+            [self._program("pg_controldata"), "-D", self.places.data_dir], timeout_seconds=PROMPT_SECONDS
+        ).stdout
         found = dict(re.findall(r"^(\w+) setting:\s+(\d+)$", shown, re.MULTILINE))
         # Twice the number: a later change on the primary must not stop the replay.
         return {_NAMES.get(name, name): str(max(2 * int(found.get(name, 0)), 10)) for name in _CONTROL_SETTINGS}
@@ -178,4 +182,4 @@ def dump_and_load(host: Host, bin_dir: Path, source: DatabaseAddress, into: Data
             error.last_lines,
         ) from error
     finally:
-        host.run(["rm", "-f", pgpass], timeout_seconds=30, check=False)
+        host.run(["rm", "-f", pgpass], timeout_seconds=PROMPT_SECONDS, check=False)

@@ -15,6 +15,7 @@ from recovery.waiting import wait_until
 from recovery.wal import format_lsn, parse_lsn
 
 _POLL_SECONDS = 0.1
+_LOOK_SECONDS = 10  # one look; who gets no answer looks again
 # How long the server may say that it finds no more WAL, before the last segment that should be there.
 _STANDSTILL_SECONDS = 60.0
 _STOPPING = re.compile(r"recovery stopping ((?:before|after|at)\b.*)")
@@ -96,7 +97,9 @@ class Replay:
     def _look(self) -> bool | None:
         """Whether replay is paused; None while the server does not answer yet."""
         try:
-            with connect(self._server.address(), connect_seconds=2, statement_seconds=10) as connection:
+            with connect(
+                self._server.address(), connect_seconds=_LOOK_SECONDS, statement_seconds=_LOOK_SECONDS
+            ) as connection:
                 return self._read(connection)
         except TargetUnreachable:
             return None

@@ -30,6 +30,8 @@ _WATCHED_SETTINGS = (
     "wal_log_hints",
 )
 _POLL_SECONDS = 0.2
+_BEAT_SECONDS = 10.0  # a beat that comes later says nothing: the next one is due
+_COUNT_SECONDS = 600.0  # every row of every table is counted
 _PAUSE_SECONDS = 120.0  # replay pauses between two records; a large one takes a while
 
 
@@ -73,14 +75,14 @@ class PostgresServer:
 
     def beat(self) -> datetime:
         """Write the heartbeat row; returns the moment it says."""
-        with connect(self.address, statement_seconds=10) as connection:
+        with connect(self.address, statement_seconds=_BEAT_SECONDS) as connection:
             return beat(connection)
 
     def keep_beating(self, *, every_seconds: float, on_trouble: Callable[[str], None]) -> NoReturn:
         """Write the heartbeat for ever; a server that is away is asked again."""
         while True:
             try:
-                with connect(self.address, statement_seconds=10) as connection:
+                with connect(self.address, statement_seconds=_BEAT_SECONDS) as connection:
                     while True:
                         beat(connection)
                         time.sleep(every_seconds)
@@ -110,7 +112,7 @@ def record_facts_at_standstill(pauser: DatabaseAddress, reader: DatabaseAddress)
             control.execute("SELECT pg_wal_replay_pause()")
             _wait_until_paused(control)
             lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
-        with connect(reader, statement_seconds=600, read_only=True) as connection:
+        with connect(reader, statement_seconds=_COUNT_SECONDS, read_only=True) as connection:
             return RecordedFacts(lsn, _now(connection), True, count_rows(connection))
     finally:
         with connect(pauser) as control:
@@ -119,7 +121,7 @@ def record_facts_at_standstill(pauser: DatabaseAddress, reader: DatabaseAddress)
 
 def record_facts_live(address: DatabaseAddress) -> RecordedFacts:
     """Count the rows of every table in one snapshot of a live server; close to an LSN, not exactly at it."""
-    with connect(address, statement_seconds=600, autocommit=False, read_only=True) as connection:
+    with connect(address, statement_seconds=_COUNT_SECONDS, autocommit=False, read_only=True) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         lsn = parse_lsn(str(one_row(connection, "SELECT pg_current_wal_lsn()")[0]))
         return RecordedFacts(lsn, _now(connection), False, count_rows(connection))

@@ -1,0 +1,192 @@
+"""A person runs a command while the server is up: one line for one thing, and the run on its deployment's page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.processes import began_before
+from tests.fix_prefect import Served, run_recover
+from tests.waiting import PATIENCE, until
+
+LINK = re.compile(r"http\S+/v2/runs/flow-run/(\S+)")
+
+
+@pytest.fixture
+def seen(served: Served) -> dict[str, str]:
+    """The environment of a person at this site, whose commands use the server."""
+    return {name: value for name, value in served.environment.items() if name != "RECOVERY_NO_SERVER"}
+
+
+def recover(seen: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return run_recover(seen, *words)
+
+
+def start(seen: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    """A command that is not waited for."""
+    argv = [sys.executable, "-P", "-c", "from recovery.cli.main import main; main()", *words]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(argv, env=seen, cwd="/", stdout=pipe, stderr=pipe, text=True)
+
+
+def run_of(served: Served, said: str) -> dict[str, Any]:
+    """The run that the one link leads to."""
+    [run_id] = LINK.findall(said)
+    return served.run(run_id)
+
+
+def deployment(served: Served, name: str) -> str:
+    return str(served.ask("GET", f"/deployments/name/{name}/{name}")["id"])
+
+
+def slots(served: Served, name: str) -> int:
+    return int(served.ask("GET", f"/v2/concurrency_limits/deployment:{deployment(served, name)}")["active_slots"])
+
+
+def test_a_person_reads_our_lines_and_one_link(served: Served, seen: dict[str, str]) -> None:
+    done = recover(seen, "site", "prepare")
+    link, *lines = done.stderr.splitlines()
+    assert LINK.fullmatch(link)
+    assert lines
+    assert all(re.fullmatch(r"✓ .* \(\d+\.\d s\)|  .*", line) for line in lines), done.stderr
+    assert len(LINK.findall(done.stderr)) == 1
+    assert "Finished in state" not in done.stderr + done.stdout
+    assert not re.search(r"^\d{4}-\d\d-\d\d", done.stderr, re.MULTILINE)
+    run = run_of(served, done.stderr)
+    until(lambda: any("Finished in state" in line for line in served.logs(run["id"])), what="its log in the server")
+
+
+def test_its_run_belongs_to_its_deployment_and_says_what_it_does(served: Served, seen: dict[str, str]) -> None:
+    done = recover(seen, "site", "prepare")
+    assert done.returncode == 0, done.stderr
+    run = run_of(served, done.stderr)
+    assert (run["name"], run["state_type"], run["tags"]) == ("prepare the site, only shown", "COMPLETED", ["command"])
+    assert run["deployment_id"] == deployment(served, "site-prepare")
+    assert run["work_queue_id"] is None  # no worker takes it a second time
+    until(lambda: slots(served, "site-prepare") == 0)
+
+
+def test_as_json_the_answer_alone_is_on_standard_output(served: Served, seen: dict[str, str]) -> None:
+    done = recover(seen, "site", "prepare", "--json")
+    assert json.loads(done.stdout)["applied"] is False
+    assert LINK.fullmatch(done.stderr.strip())
+
+
+def test_a_refusal_is_said_once_and_ends_with_its_own_status(served: Served, seen: dict[str, str]) -> None:
+    done = recover(seen, "backup", "restore", "--target-time", "yesterday")
+    assert done.returncode == 14
+    assert done.stderr.count("'yesterday' is not a moment") == 1
+    assert "Traceback" not in done.stderr
+    run = run_of(served, done.stderr)
+    assert (run["name"], run["state_type"]) == ("restore to yesterday", "FAILED")
+
+
+def test_with_v_every_command_is_shown_once(served: Served, seen: dict[str, str]) -> None:
+    done = recover(seen, "-v", "site", "prepare")
+    ran = [line for line in done.stderr.splitlines() if line.startswith("run ")]
+    assert ran
+    assert "Finished in state" not in done.stderr
+
+
+def test_the_form_and_the_clock_give_their_runs_a_name_too(served: Served) -> None:
+    run = served.wait(served.submit("backup-check/backup-check", read_files=False))
+    assert run["name"] == "backup check, lists only"
+
+
+def test_a_killed_command_is_crashed_and_holds_no_slot(served: Served, seen: dict[str, str]) -> None:
+    with start(seen, "backup", "run", "--type", "full", "--repo", "1") as command:
+        assert command.stderr is not None
+        run_id = LINK.findall(command.stderr.readline())[0]
+        served.wait(run_id, "RUNNING")
+        assert served.run(run_id)["infrastructure_pid"].endswith(f":{command.pid}")
+        assert slots(served, "backup") == 1
+        os.kill(command.pid, signal.SIGKILL)
+    run = served.wait(run_id)
+    assert run["state_type"] == "CRASHED"
+    assert run["state"]["message"] == "its process is gone: killed, out of memory, or the machine stopped"
+    until(lambda: slots(served, "backup") == 0)
+
+
+def test_a_command_does_not_wait_behind_its_deployment(served: Served, seen: dict[str, str]) -> None:
+    """A run that waits for its approval, or hangs, must not keep the person at the keyboard waiting."""
+    first = start(seen, "backup", "check")
+    assert first.stderr is not None
+    carried = LINK.findall(first.stderr.readline())[0]
+    os.kill(first.pid, signal.SIGSTOP)
+    try:
+        done = recover(seen, "backup", "check", "--quick")
+        assert run_of(served, done.stderr)["state_type"] in ("COMPLETED", "FAILED")
+        assert began_before(first.pid, float("inf"))
+        assert served.run(carried)["state_type"] in ("PENDING", "RUNNING")
+    finally:
+        os.kill(first.pid, signal.SIGCONT)
+        first.communicate(timeout=PATIENCE)
+    until(lambda: slots(served, "backup-check") == 0)
+
+
+def test_the_end_of_a_command_frees_no_slot_but_its_own(served: Served, seen: dict[str, str]) -> None:
+    """Its run never queued for one; Prefect takes one back at its end all the same."""
+    with start(seen, "backup", "run", "--type", "incr", "--repo", "1") as other:
+        assert other.stderr is not None
+        LINK.findall(other.stderr.readline())
+        os.kill(other.pid, signal.SIGSTOP)
+        try:
+            until(lambda: slots(served, "backup") == 1)
+            waiting = served.submit("backup/backup", kind="incr", repo="1")
+            until(lambda: served.run(waiting)["state"]["name"] == "AwaitingConcurrencySlot")
+        finally:
+            os.kill(other.pid, signal.SIGCONT)
+        other.communicate(timeout=PATIENCE)
+    assert served.wait(waiting)["state_type"] == "COMPLETED"
+    until(lambda: slots(served, "backup") == 0)
+
+
+def test_a_server_that_hangs_is_told_and_the_command_goes_on(served: Served, seen: dict[str, str]) -> None:
+    pid = served.program("uvicorn")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = recover(seen, "site", "prepare")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[0] == (
+        f"recover: the Prefect server at {served.url} (process {holder(served)}) does not answer;"
+        " this run goes on without it"
+    )
+    folder = newest_run(served)
+    until((folder / "imported").exists, what="the run in the server")
+    run = served.run((folder / "imported").read_text())
+    assert (run["name"], run["tags"]) == ("prepare the site, only shown", ["without-server"])
+    assert run["deployment_id"] == deployment(served, "site-prepare")
+
+
+def test_a_server_that_is_lost_in_the_middle_changes_nothing_of_what_is_done(
+    served: Served, seen: dict[str, str]
+) -> None:
+    with start(seen, "backup", "run", "--type", "incr", "--repo", "1", "--json") as command:
+        assert command.stderr is not None
+        served.wait(LINK.findall(command.stderr.readline())[0], "RUNNING")
+        os.kill(command.pid, signal.SIGSTOP)
+        stopped = served.recover("serve", "--stop")
+        os.kill(command.pid, signal.SIGCONT)
+        assert stopped.returncode == 0, stopped.stderr
+        out, said = command.communicate(timeout=PATIENCE)
+    assert command.returncode == 0, said
+    assert [one["repo"] for one in json.loads(out)] == [1]
+    assert said == "recover: the Prefect server is lost: ConnectError; this run goes on without it\n"
+
+
+def holder(served: Served) -> int:
+    return int(json.loads((served.state_dir / "prefect" / "server.json").read_text())["pid"])
+
+
+def newest_run(served: Served) -> Path:
+    return max((served.state_dir / "runs").glob("*-site-prepare-*"))
