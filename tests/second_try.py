@@ -45,8 +45,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.OK
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The list, also when it is empty."""
+    """The list, after everything else, also when it is empty."""
     if config.getoption("--second-try"):
         for line in config.stash.get(_KEY, []) or ["FLAKY: none"]:
             terminalreporter.write_line(line)
