@@ -41,7 +41,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         reports[outcome] = [one for one in reports.get(outcome, []) if one.nodeid not in passed]
     if flaky:
         reports["flaky"] = list(flaky.values())
-    if session.exitstatus == pytest.ExitCode.TESTS_FAILED and set(failed) == set(passed):
+    if passed and session.exitstatus == pytest.ExitCode.TESTS_FAILED and set(failed) == set(passed):
         session.exitstatus = pytest.ExitCode.OK
 
 

@@ -19,6 +19,7 @@ from recovery.waiting import wait_until
 _READY_SECONDS = 1200.0
 _STOP_SECONDS = 300.0
 _SLOW_SECONDS = 15.0
+_OVER = "over"
 _NO_ANSWER = 12  # the exit status of TargetUnreachable
 
 app = typer.Typer(add_completion=False)
@@ -56,21 +57,28 @@ def _detach(state_dir: Path) -> None:
         holder = process.pid
         # It takes the lease a moment after it began; until then nobody holds it.
         wait_until(lambda: _holder(state_dir) == holder or process.poll() is not None, _READY_SECONDS)
-    # It notes its address when all of it is up; whether it answers just now is not asked again.
-    if not _up_or_over(state_dir, _SLOW_SECONDS):
+    url = _url_or_over(state_dir, _SLOW_SECONDS)
+    if not url:
         print(f"starting takes longer than usual; its log: {folder / 'serve.log'}", file=sys.stderr)
-        _up_or_over(state_dir, _READY_SECONDS)
-    address = running_server(state_dir)
-    if address is None:
+        url = _url_or_over(state_dir, _READY_SECONDS)
+    if not url or url == _OVER:
         print((folder / "serve.log").read_text(errors="replace").strip(), file=sys.stderr)
-        if _holder(state_dir) is not None:
+        if process and _holder(state_dir) is not None:
             _stop(state_dir)
         raise typer.Exit((process and process.poll()) or _NO_ANSWER)
-    print(address.url)
+    print(url)
 
 
-def _up_or_over(state_dir: Path, seconds: float) -> bool:
-    return wait_until(lambda: running_server(state_dir) is not None or _holder(state_dir) is None, seconds, pause=0.1)
+def _url_or_over(state_dir: Path, seconds: float) -> str:
+    """Where it is, once all of it is up and it answers; that it has ended; nothing at the deadline."""
+
+    def look() -> str:
+        address = running_server(state_dir)  # it notes its address when all of it is up
+        if address and answers(address.url):
+            return address.url
+        return "" if _holder(state_dir) else _OVER
+
+    return wait_until(look, seconds, pause=0.1)
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
