@@ -63,9 +63,13 @@ def is_free(port: int) -> bool:
 
 
 def _usual_registry(owner: Path) -> Path:
-    """One for all sites of this user; a service that may not write there has at least its own."""
-    shared = Path("/tmp")
-    return shared / f"clickview-ports-{os.geteuid()}.json" if os.access(shared, os.W_OK) else owner / "ports.json"
+    """One for all sites of this user; where that cannot be trusted or written, the folder has its own."""
+    shared = Path(f"/tmp/clickview-ports-{os.geteuid()}.json")
+    try:
+        ours = shared.lstat().st_uid == os.geteuid()
+    except FileNotFoundError:
+        ours = os.access(shared.parent, os.W_OK)
+    return shared if ours else owner / "ports.json"
 
 
 @contextmanager

@@ -36,7 +36,8 @@ class Server:
         try:
             made = create_command_run(self.flow_runs, flow.name, name, shown)
         except httpx.HTTPError as error:
-            go_on_without(f"the Prefect server did not take the run: {type(error).__name__}: {error}")
+            said = str(error).partition("\n")[0]
+            go_on_without(f"the Prefect server did not take the run ({type(error).__name__}: {said})")
             return flow.fn(**parameters)
         print(f"{self.flow_runs.place.url}/v2/runs/flow-run/{made['id']}", file=sys.stderr, flush=True)
         return _carry(flow, made, parameters)

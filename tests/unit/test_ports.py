@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,6 +62,17 @@ def test_a_port_that_somebody_listens_on_is_not_given(
         monkeypatch.setattr(ports, "RANGE", range(port, port + 1))
         with pytest.raises(SettingsInvalid, match="no TCP port is free"):
             reserve_ports(folder(tmp_path, "site"), ["a"], registry=registry)
+
+
+def test_a_registry_that_somebody_else_laid_there_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 2**31 - 7)
+    shared = ports._usual_registry(tmp_path)
+    assert shared == Path(f"/tmp/clickview-ports-{2**31 - 7}.json")
+    shared.touch()  # by us, who are not that user
+    try:
+        assert ports._usual_registry(tmp_path) == tmp_path / "ports.json"
+    finally:
+        shared.unlink()
 
 
 def test_the_range_lies_outside_the_kernels_own() -> None:
