@@ -24,6 +24,7 @@ _ANSWER_SECONDS = 30.0  # a busy machine; who asks in a round asks again in a fe
 COMMAND_TAG = "command"
 _BEGIN_SECONDS = 60.0  # how long a run may take from the worker's hand to its first state
 _UNFINISHED = ["RUNNING", "PENDING", "PAUSED", "CANCELLING"]
+_ENDED = ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
 
 log = logging.getLogger("recovery.serve")
 
@@ -49,9 +50,9 @@ class FlowRuns:
         return answer.json() if answer.content else None
 
     def crash_the_dead(self, *, at_once: bool = False) -> int:
-        """Set every run to Crashed whose process is gone; one that never began is scheduled again.
+        """Set every run to Crashed whose process is gone, and what it had called with it.
 
-        An unreachable server is left alone: this is tried again in a few seconds.
+        A run that never began is scheduled again. An unreachable server is left alone: this is tried again in a few seconds.
         """
         try:
             unfinished = self._unfinished()
@@ -59,9 +60,15 @@ class FlowRuns:
             dead = [
                 run
                 for run in unfinished
-                if run["id"] not in carried and not _command_goes_on(run) and (at_once or _is_due(run))
+                if _is_ours(run)
+                and _is_here(run)
+                and run["id"] not in carried
+                and not _command_goes_on(run)
+                and (at_once or _is_due(run))
             ]
-            return sum(self._settle(run) for run in dead)
+            settled = sum(self._settle(run) for run in dead)
+            called = [run for run in unfinished if _is_called(run)]
+            return settled + sum(self._settle(run) for run in called if self._caller_has_ended(run))
         except httpx.HTTPError as error:
             log.warning("runs not looked after just now: %s", error)
             return 0
@@ -69,14 +76,21 @@ class FlowRuns:
     def _unfinished(self) -> list[dict[str, Any]]:
         wanted = {"flow_runs": {"state": {"type": {"any_": _UNFINISHED}}}, "limit": 200}
         runs: list[dict[str, Any]] = self.ask("POST", "/flow_runs/filter", wanted)
-        return [run for run in runs if run["state"]["name"] != "Suspended" and _is_ours(run) and _is_here(run)]
+        return [run for run in runs if run["state"]["name"] != "Suspended"]
+
+    def _caller_has_ended(self, run: dict[str, Any]) -> bool:
+        """Whether the run that called this one is over: both live in one process."""
+        call = self.ask("GET", f"/task_runs/{run['parent_task_run_id']}")
+        return self.ask("GET", f"/flow_runs/{call['flow_run_id']}")["state_type"] in _ENDED
 
     def _settle(self, run: dict[str, Any]) -> bool:
         """Look once more, because it may have ended by itself just now; then set its state."""
         now = self.ask("GET", f"/flow_runs/{run['id']}")
         if now["state"]["id"] != run["state"]["id"]:
             return False
-        if now["state"]["type"] == "PENDING" and not now["infrastructure_pid"] and COMMAND_TAG not in now["tags"]:
+        if _is_called(now):
+            state = {"type": "CRASHED", "message": "the run that called it is over, and its process gone with it"}
+        elif now["state"]["type"] == "PENDING" and not now["infrastructure_pid"] and COMMAND_TAG not in now["tags"]:
             state = {"type": "SCHEDULED", "message": "its worker ended before the run began; it is started again"}
         elif now["state"]["type"] == "CANCELLING":
             state = {"type": "CANCELLED", "message": "its process is gone"}
@@ -105,8 +119,13 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _is_ours(run: dict[str, Any]) -> bool:
-    """Whether our worker or a command carries it; a subflow goes with the run that called it."""
+    """Whether our worker or a command carries it by itself; a subflow goes with the run that called it."""
     return run["work_pool_name"] == WORK_POOL or (COMMAND_TAG in run["tags"] and not run["parent_task_run_id"])
+
+
+def _is_called(run: dict[str, Any]) -> bool:
+    """Whether it is a subflow, in the process of the run that called it: one with a worker has its own."""
+    return run["parent_task_run_id"] is not None and run["work_pool_name"] is None
 
 
 def _command_goes_on(run: dict[str, Any]) -> bool:

@@ -34,6 +34,7 @@ from deployments.catalogue import put_deployment
 pool = {"name": "recovery"}
 with get_client(sync_client=True) as client:
     put_deployment(client, {"name": "nap", "entrypoint": "naps.nap", "work_pool": pool, "tags": ["test"]})
+    put_deployment(client, {"name": "doze", "entrypoint": "naps.doze", "work_pool": pool, "tags": ["test"]})
     put_deployment(client, {"name": "show", "entrypoint": "naps.show", "work_pool": pool, "tags": ["test"]})
     put_deployment(client, {"name": "minutely", "entrypoint": "naps.nap", "work_pool": pool, "tags": ["minutely"],
                             "schedules": [{"slug": "m", "cron": "* * * * *", "timezone": "UTC",
@@ -96,6 +97,11 @@ class Served:
     def run(self, run_id: str) -> dict[str, Any]:
         found: dict[str, Any] = self.ask("GET", f"/flow_runs/{run_id}")
         return found
+
+    def called_by(self, run_id: str) -> list[str]:
+        """The subflow runs of this run."""
+        wanted = {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}}
+        return [str(run["id"]) for run in self.ask("POST", "/flow_runs/filter", wanted)]
 
     def wait(self, run_id: str, *states: str) -> dict[str, Any]:
         """The run when it has come to one of these states (any final one when none is named)."""

@@ -19,6 +19,18 @@ def test_killed_run_is_crashed_and_frees_its_slot(served: Served) -> None:
     assert served.wait(second)["state_type"] == "COMPLETED"
 
 
+def test_what_a_killed_run_had_called_is_crashed_with_it(served: Served) -> None:
+    """A subflow has no process of its own that could be missed."""
+    doze = served.nap("doze/doze")
+    called = until(lambda: served.called_by(doze.run_id))[0]
+    served.wait(called, "RUNNING")
+    os.kill(served.engine(doze.run_id), signal.SIGKILL)
+    assert served.wait(doze.run_id)["state_type"] == "CRASHED"
+    crashed = served.wait(called)["state"]
+    assert crashed["type"] == "CRASHED"
+    assert "the run that called it is over" in crashed["message"]
+
+
 def test_run_outlives_its_worker(served: Served) -> None:
     nap = served.nap()
     worker = served.worker()

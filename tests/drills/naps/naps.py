@@ -26,6 +26,12 @@ def nap(until: str | None = None, kind: Literal["light", "deep"] = "light", mome
         raise TimeoutError(f"nobody made {until}")
 
 
+@flow(name="doze")
+def doze(until: str) -> None:
+    """Have another flow sleep until a file is there."""
+    nap(until)
+
+
 @flow(name="show")
 def show() -> None:
     """Publish one artifact of each kind."""
