@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from recovery.redaction import SHORTEST, STRONG_LENGTH
+from recovery.redaction import LONG_WORD, SHORTEST, STRONG_LENGTH, stands_out
 
 _COMMON = frozenset(
     [
@@ -48,4 +48,6 @@ def weak_secret_warning(name: str, secret: str, site_names: Collection[str]) -> 
         return (
             f"{name}: shorter than {STRONG_LENGTH} characters, so it is masked only where it stands alone; {_MAKE_ONE}"
         )
+    if not stands_out(secret):
+        return f"{name}: letters only and shorter than {LONG_WORD}, so it is masked only where it stands alone; {_MAKE_ONE}"
     return None

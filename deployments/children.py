@@ -94,9 +94,9 @@ def wait_until_ready(
     """Whether a program got ready before it ended, the deadline came, or the wait was given up."""
 
     def look() -> str:
-        if ready():
-            return "ready"
-        return "" if child.alive and not given_up() else "over"
+        if not child.alive or given_up():
+            return "over"
+        return "ready" if ready() else ""
 
     return wait_until(look, seconds) == "ready"
 

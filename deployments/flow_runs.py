@@ -37,12 +37,12 @@ class FlowRuns:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One request. Raises httpx.HTTPError."""
-        credentials = self.place.password.split(":", 1) if self.place.password else None
+        user, _, password = (self.place.password or "").partition(":")
         answer = httpx.request(
             method,
             f"{self.place.url}/api{path}",
             json=body,
-            auth=(credentials[0], credentials[1]) if credentials else None,
+            auth=(user, password) if user else None,
             timeout=_ANSWER_SECONDS,
             trust_env=False,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deployments.children import Child, dies_with_us, start_child, wait_until_ready
 from deployments.place import Place
+from deployments.processes import began_before
 from recovery.adapters.files import remove_tree, write_text
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.process import PROMPT_SECONDS, Host
@@ -136,16 +137,15 @@ class OwnPostgres:
             )
 
     def _wait_for_predecessor(self) -> None:
-        """A server that lost its parent is still writing its last checkpoint: let it end."""
+        """A server that lost its parent is still writing its last checkpoint: let it end.
+
+        What a crash left is removed when it names another program, or nothing: PostgreSQL would not start
+        beside it. The lease of this folder is ours, so nobody else is just starting one.
+        """
         lock = self.data_dir / "postmaster.pid"
-
-        def gone() -> bool:
-            return not lock.exists() or not Path(f"/proc/{lock.read_text().split()[0]}").exists()
-
-        if not wait_until(gone, _START_SECONDS):
-            raise TargetUnreachable(
-                f"an older PostgreSQL still runs in {self.data_dir}", f"stop the process named in {lock}"
-            )
+        if running := wait_until(lambda: running_postgres(lock), _START_SECONDS, so=lambda pid: pid is None):
+            raise TargetUnreachable(f"an older PostgreSQL still runs in {self.data_dir}", f"stop process {running}")
+        lock.unlink(missing_ok=True)
 
     def _password(self) -> str:
         file = self.place.folder / "database.password"
@@ -165,3 +165,13 @@ def _as_user(user: str | None) -> tuple[str, ...]:
     except KeyError as error:
         raise SettingsInvalid(f"there is no user {user}", "name another in [server] run_as") from error
     return ("setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--")
+
+
+def running_postgres(lock: Path) -> int | None:
+    """The PostgreSQL that wrote this postmaster.pid, when it lives: not a program that has its number by now."""
+    try:
+        pid, data_dir, started = lock.read_text().splitlines()[:3]
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):  # no file, an empty one, a process that is gone
+        return None
+    return int(pid) if data_dir.encode() in words or began_before(int(pid), float(started)) else None

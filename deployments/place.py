@@ -62,6 +62,8 @@ def place_of(settings: Settings, password: str | None) -> Place:
             f"server.host is {server.host}: whoever reaches it could start a restore without a password",
             "set api_password in [server], or leave host at 127.0.0.1 and use an ssh tunnel",
         )
+    if password and not all(password.partition(":")):
+        raise SettingsInvalid("server.api_password is not of the form user:password", "give it a user and a colon")
     return Place(
         state_dir=settings.site.state_dir.absolute(),
         host=server.host,

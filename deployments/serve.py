@@ -7,12 +7,16 @@ then the server; last the database.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import secrets
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -24,8 +28,9 @@ from deployments.past_runs import import_past_runs
 from deployments.place import Place, place_of, server_environment, worker_environment
 from recovery.errors import Interrupted, RecoveryError, TargetUnreachable
 from recovery.lease import hold_lease
-from recovery.server_address import LEASE, ServerAddress, address_file, answers, note_address
+from recovery.server_address import LEASE, MARK_HEADER, ServerAddress, address_file, answers, note_address
 from recovery.site import site
+from recovery.waiting import wait_until
 
 # 6 s on a quiet machine; a part that is slow must not be taken for one that hangs.
 _READY_SECONDS = 150.0
@@ -34,6 +39,7 @@ _RUN_END_SECONDS = 60.0  # a run stops its servers and removes its copy before i
 _STOP_SECONDS = 60.0  # a part that takes longer to stop hangs: it is killed
 _RECONCILE_SECONDS = 5.0
 _IMPORT_SECONDS = 60.0
+_PORT_SECONDS = 10.0  # a killed predecessor's web server still answers what it was asked
 _RESTARTS = 5
 _RESTART_WINDOW_SECONDS = 300.0
 
@@ -56,6 +62,7 @@ class Serving:
         self.flow_runs = FlowRuns(place)
         self.children: dict[str, Child] = {}
         self.asked_to_stop = False
+        self.mark = secrets.token_hex(8)
         self._ready_file = place.folder / "deployed"
         self._restarts: list[float] = []
 
@@ -64,16 +71,14 @@ class Serving:
 
         Raises: TargetUnreachable when a part does not come up in time.
         """
-        if answers(self.place.url):
-            raise TargetUnreachable(
-                f"something answers at {self.place.url} already", "choose another port in [server] of recovery.toml"
-            )
+        self._refuse_a_taken_port()
         self.children["postgres"] = self.postgres.start()
         self.children["server"] = self._start_server()
         self.children["worker"] = self._start_worker()
-        self._wait("server", lambda: answers(self.place.url))
+        self._wait("server", lambda: answers(self.place.url, self.mark))
         self._wait("worker", self._ready_file.exists)
-        note_address(self.place.state_dir, ServerAddress(self.place.url, os.getpid(), datetime.now(UTC).isoformat()))
+        now = datetime.now(UTC).isoformat()
+        note_address(self.place.state_dir, ServerAddress(self.place.url, os.getpid(), now, self.mark))
 
     def watch(self) -> None:
         """Until somebody asks us to stop: start again what died, and keep the list of runs true."""
@@ -111,8 +116,16 @@ class Serving:
             postgres.stop(_STOP_SECONDS)
             self.postgres.give_back_port()
 
+    def _refuse_a_taken_port(self) -> None:
+        """Raises: TargetUnreachable when somebody else serves where our server has to."""
+        if not wait_until(lambda: _is_free(self.place.host, self.place.port), _PORT_SECONDS, pause=0.2):
+            raise TargetUnreachable(
+                f"something else serves at {self.place.url}: another site, or another program",
+                "choose another port in [server] of recovery.toml, or stop that one",
+            )
+
     def _start_server(self) -> Child:
-        where = ("--host", self.place.host, "--port", str(self.place.port))
+        where = ("--host", self.place.host, "--port", str(self.place.port), "--header", f"{MARK_HEADER}:{self.mark}")
         return start_child(
             "Prefect server",
             [*dies_with_us("TERM"), *_PYTHON, "-m", "uvicorn", *_SERVER, *where],
@@ -126,7 +139,7 @@ class Serving:
         return start_child(
             "worker",
             # KILL: a run outlives its worker when nobody tells it otherwise, and a recovery should.
-            [*dies_with_us("KILL"), *_PYTHON, "-m", "deployments.worker", self._ready_file],
+            [*dies_with_us("KILL"), *_PYTHON, "-m", "deployments.worker", self.mark, self._ready_file],
             environment=worker_environment(self.place),
             folder=self.place.home,
             log=self.place.log_dir / "worker.log",
@@ -143,6 +156,8 @@ class Serving:
             if came:
                 return
             child.abort(5)
+            if name == "server":
+                self._refuse_a_taken_port()
             if not left:
                 raise TargetUnreachable(f"the {child.name} does not start: {child.last_words()}", f"read {child.log}")
             log.warning("the %s does not start: %s\nstarting it again", child.name, child.last_words())
@@ -163,7 +178,23 @@ class Serving:
                 )
             self._restarts.append(time.monotonic())
             log.warning("the %s ended (status %s); starting it again", child.name, child.process.returncode)
+            if name == "server":
+                self._refuse_a_taken_port()  # else our worker would take the runs of whoever is there
             self.children[name] = self._starts()[name]()
+
+
+def _is_free(host: str, port: int) -> bool:
+    """Whether nobody listens there now. What else is wrong with an address, the server says when it starts."""
+    with suppress(socket.gaierror):
+        for family, kind, _, _, address in socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: what lingers is no listener
+                try:
+                    probe.bind(address)
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:
+                        return False
+    return True
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """The worker of `recover serve`: puts the deployments into the server, then starts every run that is due.
 
-Run as `python -m deployments.worker`. It has no signal handler on purpose: Prefect's own kills the
+Run as `python -m deployments.worker MARK READY`. It has no signal handler on purpose: Prefect's own kills the
 runs without a word and leaves them Running for ever. `deployments.serve` ends runs itself.
 """
 
@@ -31,16 +31,17 @@ log = logging.getLogger("recovery.worker")
 
 
 def main() -> int:
-    """Wait for the server, put the deployments, say so in the file that is our argument, and work."""
+    """Wait for the server with this mark, put the deployments, say so in the file READY, and work."""
+    mark, ready = sys.argv[1:]
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     url = os.environ["PREFECT_API_URL"].removesuffix("/api")
-    if not wait_until(lambda: answers(url), _SERVER_SECONDS, pause=0.1):
-        log.error("the Prefect server at %s does not answer", url)
+    if not wait_until(lambda: answers(url, mark), _SERVER_SECONDS, pause=0.1):
+        log.error("this site's Prefect server does not answer at %s", url)
         return 1
     with get_client(sync_client=True) as client:
         for problem in put_all(client, deployments_file()):
             log.error("not deployed: %s", problem)
-    Path(sys.argv[1]).touch()
+    Path(ready).touch()
     asyncio.run(_work())
     return 0
 

@@ -81,9 +81,11 @@ def _registry(path: Path) -> Iterator[_Reserved]:
         if not reserved:
             path.unlink()
             return
-        file.seek(0)
-        file.truncate()
-        file.write(json.dumps(reserved))
+        beside = path.with_suffix(".new")  # a full disk must not cost what was reserved
+        beside.unlink(missing_ok=True)
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
+            new.write(json.dumps(reserved))
+        beside.replace(path)
 
 
 def _read(file: IO[str]) -> dict[str, str]:
@@ -97,7 +99,7 @@ def _read(file: IO[str]) -> dict[str, str]:
 def _locked(path: Path) -> Iterator[IO[str]]:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "r+") as file:
+        with os.fdopen(descriptor, "r") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             if _is_still(path, file):
                 yield file

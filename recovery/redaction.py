@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 MASK = "•••"
 STRONG_LENGTH = 12
+LONG_WORD = 20  # letters alone that are a part of no other word
 SHORTEST = 4
 
 _known: set[str] = set()
@@ -51,7 +52,7 @@ def redact(text: str) -> str:
 
 def stands_out(secret: str) -> bool:
     """Whether a secret is so long and odd that it can be nothing but itself wherever it appears."""
-    return len(secret) >= STRONG_LENGTH and not secret.isalpha()
+    return len(secret) >= (LONG_WORD if secret.isalpha() else STRONG_LENGTH)
 
 
 def _without_known(text: str) -> str:

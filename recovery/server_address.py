@@ -13,6 +13,8 @@ from recovery.lease import lease_holder
 from recovery.waiting import wait_until
 
 LEASE = "serve"
+# A header of every answer: with it a server proves that it is this start of this site's, and no other.
+MARK_HEADER = "X-Recovery-Serve"
 # One question. A busy machine takes seconds to answer; a dead server refuses at once.
 _ANSWER_SECONDS = 10.0
 # How long a command asks a server whose process lives before it goes on without it: as long as that
@@ -22,11 +24,12 @@ _PATIENCE_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class ServerAddress:
-    """A running `recover serve`: its user interface, its process and when it began."""
+    """A running `recover serve`: its user interface, its process, when it began, and the mark its answers carry."""
 
     url: str
     pid: int
     started_at: str
+    mark: str
 
     @property
     def api(self) -> str:
@@ -73,19 +76,23 @@ def answering_server(state_dir: Path, *, on_silence: Callable[[str], None]) -> s
     address = running_server(state_dir)
     if address is None:
         return None
-    if wait_until(lambda: answers(address.url), _PATIENCE_SECONDS, pause=0.2):
+    if wait_until(lambda: answers(address.url, address.mark), _PATIENCE_SECONDS, pause=0.2):
         return address.url
     on_silence(f"the Prefect server at {address.url} (process {address.pid}) does not answer")
     return None
 
 
-def answers(url: str, seconds: float = _ANSWER_SECONDS) -> bool:
-    """Whether a Prefect server is healthy there. Asks without a password: health is open to all."""
+def answers(url: str, mark: str) -> bool:
+    """Whether the Prefect server with this mark is healthy there; another site's is none of ours.
+
+    Asks without a password: health is open to all.
+    """
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=seconds)
+    connection = http.client.HTTPConnection(where.hostname or "127.0.0.1", where.port, timeout=_ANSWER_SECONDS)
     try:
         connection.request("GET", "/api/health")
-        return connection.getresponse().status == 200
+        answer = connection.getresponse()
+        return answer.status == 200 and answer.headers.get(MARK_HEADER) == mark
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -100,8 +107,11 @@ def client_environment(state_dir: Path, url: str, password: str | None) -> dict[
         "PREFECT_UI_URL": f"{url}/v2",  # a link without it opens the old UI: docs/prefect-ui.md
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
         "PREFECT_CLIENT_MAX_RETRIES": "8",  # a running flow outlives a server that is away for 90 s
+        "PREFECT_API_REQUEST_TIMEOUT": "20",  # a server that hangs holds a run up that much less
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # A proxy of the shell's would be asked for the loopback address, and a malformed one stops every client.
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), "*"),
     }
     if password:
         environment["PREFECT_API_AUTH_STRING"] = password

@@ -62,11 +62,13 @@ def runbook(title: str, run_name: Callable[..., str]) -> Callable[[Callable[P, R
         journaled.run_name = run_name  # type: ignore[attr-defined]
         if "prefect" not in sys.modules:
             return journaled
-        from prefect import flow
+        from tasks.runbook_flow import RunbookFlow
 
         name = function.__name__.replace("_", "-")
         description = f"**{title}.** {inspect.getdoc(function) or ''}"
-        made = flow(name=name, flow_run_name=lambda: _flow_run_name(run_name), description=description)(journaled)
+        made = RunbookFlow(
+            journaled, name=name, flow_run_name=lambda: _flow_run_name(run_name), description=description
+        )
         return cast("Callable[P, R]", made)
 
     return decorate

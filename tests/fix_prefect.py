@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,13 +19,14 @@ import pytest
 
 from deployments.processes import flow_run_processes
 from recovery.ports import reserve_ports
-from recovery.server_address import answers
+from recovery.server_address import answers, noted_address
 from sandbox import site as sandbox_site
 from sandbox.layout import Sandbox
 from tests.failures import FAILED
 from tests.waiting import PATIENCE, until
 
 NAPS = Path(__file__).parent / "drills" / "naps"
+LINK = re.compile(r"http\S+/v2/runs/flow-run/(\S+)")
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 _numbers = itertools.count()
 
@@ -74,7 +76,8 @@ class Served:
         return run_recover(self.environment, *words, seconds=seconds)
 
     def answers(self) -> bool:
-        return answers(self.url)
+        address = noted_address(self.state_dir)
+        return address is not None and answers(self.url, address.mark)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = httpx.request(method, f"{self.url}/api{path}", json=body, timeout=PATIENCE)

@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """When all tests and their servers have ended: the second tries. Only they can turn a red run green."""
     config = session.config
-    if not config.getoption("--second-try") or session.shouldstop:
+    if not config.getoption("--second-try") or session.exitstatus != pytest.ExitCode.TESTS_FAILED:
         return
     reports = config.pluginmanager.get_plugin("terminalreporter").stats
     failed = _failed(reports)
@@ -41,7 +41,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         reports[outcome] = [one for one in reports.get(outcome, []) if one.nodeid not in passed]
     if flaky:
         reports["flaky"] = list(flaky.values())
-    if passed and session.exitstatus == pytest.ExitCode.TESTS_FAILED and set(failed) == set(passed):
+    if passed and set(failed) == set(passed):
         session.exitstatus = pytest.ExitCode.OK
 
 

@@ -83,6 +83,15 @@ def _show_commands(verbose: bool) -> None:
 def main() -> None:
     """Run a command; every failure is one message and a stable exit status."""
     try:
+        _run()
+    except BaseException as end:
+        if server_runs := sys.modules.get("recovery.cli.server_runs"):
+            server_runs.leave_in_time(end.code or 0 if isinstance(end, SystemExit) else 1)
+        raise
+
+
+def _run() -> None:
+    try:
         app()
     except RecoveryError as error:
         _say(error)

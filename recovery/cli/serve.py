@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from recovery.errors import SettingsInvalid
 from recovery.lease import lease_holder
 from recovery.server_address import LEASE, answers, noted_address, running_server, server_folder
 from recovery.waiting import wait_until
@@ -74,7 +75,7 @@ def _url_or_over(state_dir: Path, seconds: float) -> str:
 
     def look() -> str:
         address = running_server(state_dir)  # it notes its address when all of it is up
-        if address and answers(address.url):
+        if address and answers(address.url, address.mark):
             return address.url
         return "" if _holder(state_dir) else _OVER
 
@@ -97,7 +98,8 @@ def _status(state_dir: Path) -> None:
     if address is None or address.pid != holder:
         print(f"starting or stopping (process {holder})")
         raise typer.Exit(_NO_ANSWER)
-    print(f"{address.url}  process {holder}, {'answers' if answers(address.url) else 'does not answer'}")
+    state = "answers" if answers(address.url, address.mark) else "does not answer"
+    print(f"{address.url}  process {holder}, {state}")
 
 
 def _stop(state_dir: Path) -> None:
@@ -106,7 +108,12 @@ def _stop(state_dir: Path) -> None:
     if holder is None:
         print("not running", file=sys.stderr)
         return
-    os.kill(holder, signal.SIGTERM)
+    try:
+        os.kill(holder, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it ended by itself just now
+    except PermissionError as error:
+        raise SettingsInvalid(f"process {holder} is another user's", "run this as the user who started it") from error
     if not wait_until(lambda: _holder(state_dir) != holder, _STOP_SECONDS, pause=0.1):
         print(f"process {holder} still runs after {_STOP_SECONDS:.0f} s", file=sys.stderr)
         raise typer.Exit(_NO_ANSWER)

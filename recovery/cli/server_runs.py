@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-import copy
-import functools
 import importlib
 import logging
 import os
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from recovery.redaction import redact
 
 if TYPE_CHECKING:
     from deployments.flow_runs import FlowRuns
     from recovery.site import Site
 
-# A quarter of a minute: what was recovered is not told before the server was told, and a person waits for it.
-_RETRIES = "3"
+# How long the server may keep a person waiting, who wants to know what was recovered: as long as it takes
+# to start again, and no longer.
+_PATIENCE_SECONDS = 20.0
+_FAREWELL_SECONDS = 15.0  # the last lines of the log, on a busy machine
+_COMMAND = {
+    "PREFECT_CLIENT_MAX_RETRIES": "3",
+    "PREFECT_API_REQUEST_TIMEOUT": "10",
+    # Everything goes to the run's log there; the terminal has its own lines.
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
+}
 
 
 @dataclass(frozen=True)
@@ -48,27 +59,15 @@ def _carry(flow: Any, made: dict[str, Any], parameters: dict[str, Any]) -> Any:
     from prefect.client.schemas.objects import FlowRun
     from prefect.flow_engine import run_flow
 
-    came_to: list[Any] = []
-    failed_by: list[BaseException] = []
+    from tasks.server_loss import run_in_spite_of_the_server
 
-    @functools.wraps(flow.fn)
-    def noted(*args: Any, **kwargs: Any) -> Any:
-        try:
-            came_to.append(flow.fn(*args, **kwargs))
-        except BaseException as error:
-            failed_by.append(error)
-            raise
-        return came_to[0]
-
-    watched = copy.copy(flow)
-    watched.fn = noted
-    try:
-        return run_flow(watched, flow_run=FlowRun.model_validate(made), parameters=parameters)
-    except Exception as error:
-        if failed_by:
-            raise failed_by[0] from None
-        go_on_without(f"the Prefect server is lost: {type(error).__name__}")
-        return came_to[0] if came_to else flow.fn(**parameters)
+    return run_in_spite_of_the_server(
+        flow,
+        lambda watched: run_flow(watched, flow_run=FlowRun.model_validate(made), parameters=parameters),
+        lambda: flow.fn(**parameters),
+        go_on_without,
+        _PATIENCE_SECONDS,
+    )
 
 
 def use_server(site: Site) -> Server | None:
@@ -83,14 +82,34 @@ def use_server(site: Site) -> Server | None:
     from deployments.place import place_of
 
     password = site.secrets.reveal(site.settings.server.api_password)
-    os.environ.update(client_environment(state_dir, url, password) | {"PREFECT_CLIENT_MAX_RETRIES": _RETRIES})
-    # Everything goes to the run's log there; the terminal has its own lines.
-    for level in ("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "PREFECT_LOGGING_INTERNAL_LEVEL"):
-        os.environ.setdefault(level, "CRITICAL")
+    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
+        del os.environ[name]  # of the user's own Prefect
+    os.environ.update(client_environment(state_dir, url, password) | _COMMAND)
     # Prefect writes to the terminal whenever the server does not take its log lines.
     logging.raiseExceptions = False
-    importlib.import_module("prefect")
+    try:
+        importlib.import_module("prefect")
+    except Exception as error:  # a prefect.toml or .env of somebody's in this folder, a broken installation
+        go_on_without(f"Prefect cannot be used ({type(error).__name__}: {redact(' '.join(str(error).split()))[:200]})")
+        return None
     return Server(FlowRuns(place_of(site.settings, password)))
+
+
+def leave_in_time(status: int) -> None:
+    """Have this process end, even when Prefect has something left to tell a server that does not listen.
+
+    To be called when everything is done and said. Waits: not at all; the deadline runs beside what is left.
+    """
+    if "prefect" not in sys.modules:
+        return
+    from tasks.server_loss import server_is_lost
+
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
+        sys.stderr.flush()
+    last = threading.Timer(1.0 if server_is_lost() else _FAREWELL_SECONDS, os._exit, [status])
+    last.daemon = True
+    last.start()
 
 
 def go_on_without(trouble: str) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from deployments.own_postgres import running_postgres
 from deployments.past_runs import read_past_run
 from deployments.place import place_of, server_environment, worker_environment
 from recovery.errors import SettingsInvalid
@@ -81,6 +85,45 @@ def test_settings_of_the_user_s_own_prefect_are_left_out(tmp_path: Path, monkeyp
     assert "PREFECT_API_KEY" not in environment
     assert environment["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
     assert environment["PREFECT_HOME"] == str(tmp_path / "prefect" / "home")
+
+
+@pytest.mark.parametrize("password", ["no-colon", ":no-user", "no-password:"])
+def test_a_password_without_its_user_is_refused(tmp_path: Path, password: str) -> None:
+    with pytest.raises(SettingsInvalid, match="api_password is not of the form user:password"):
+        place_of(settings(tmp_path), password)
+
+
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    return tmp_path / "postmaster.pid"
+
+
+def program(*words: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()", *words], stdin=subprocess.PIPE)
+
+
+def test_the_postgresql_that_wrote_the_lock_file_is_waited_for(lock: Path) -> None:
+    with program("-D", str(lock.parent)) as postgres:
+        lock.write_text(f"{postgres.pid}\n{lock.parent}\n1\n")  # the clock was set: it seems to have begun later
+        assert running_postgres(lock) == postgres.pid
+        postgres.kill()
+    assert running_postgres(lock) is None
+
+
+def test_a_program_that_has_its_number_by_now_is_not(lock: Path) -> None:
+    with program() as other:
+        lock.write_text(f"{other.pid}\n{lock.parent}\n{time.time() - 3600}\n")
+        assert running_postgres(lock) is None
+        lock.write_text(f"{other.pid}\n{lock.parent}\n{time.time() + 1}\n")  # its command may be written otherwise
+        assert running_postgres(lock) == other.pid
+        other.kill()
+
+
+@pytest.mark.parametrize("text", ["", "1", "x\n/data\n1\n", "-1\n/data\n1\n"])
+def test_a_lock_file_that_says_nothing_names_nobody(lock: Path, text: str) -> None:
+    assert running_postgres(lock) is None
+    lock.write_text(text)
+    assert running_postgres(lock) is None
 
 
 def journal(folder: Path, *entries: dict[str, object]) -> Path:

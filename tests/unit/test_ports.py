@@ -79,3 +79,19 @@ def test_the_range_lies_outside_the_kernels_own() -> None:
     """A server whose port is in it may find it taken by somebody's outgoing connection."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert lowest >= RANGE.stop
+
+
+def test_a_full_disk_does_not_cost_what_was_reserved(
+    tmp_path: Path, registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = folder(tmp_path, "first")
+    given = reserve_ports(owner, ["a"], registry=registry)
+
+    def full(_reserved: object) -> str:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(ports.json, "dumps", full)
+    with pytest.raises(OSError, match="No space left"):
+        reserve_ports(folder(tmp_path, "second"), ["a"], registry=registry)
+    monkeypatch.undo()
+    assert str(given["a"]) in registry.read_text()

@@ -96,3 +96,11 @@ def test_a_file_that_cannot_be_read_is_red(project: Path) -> None:
 def test_the_list_is_printed_when_it_is_empty_and_only_when_it_was_asked_for(project: Path) -> None:
     assert "FLAKY: none" in run(project, "--second-try")[1]
     assert not [line for line in run(project)[1] if "FLAKY" in line]
+
+
+def test_who_stops_the_tests_gets_no_second_tries(project: Path) -> None:
+    (project / "drills" / "test_a_shy.py").write_text(ONCE.format(note=str(project / "note")))
+    (project / "drills" / "test_stop.py").write_text("def test_stop(): raise KeyboardInterrupt\n")
+    status, said = run(project, "--second-try")
+    assert status == 2
+    assert not [line for line in said if "second try, alone" in line]

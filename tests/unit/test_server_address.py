@@ -17,6 +17,7 @@ from recovery import server_address
 from recovery.lease import hold_lease, lease_holder
 from recovery.server_address import (
     LEASE,
+    MARK_HEADER,
     ServerAddress,
     answering_server,
     answers,
@@ -27,11 +28,12 @@ from recovery.server_address import (
 )
 
 WHEN = "2026-01-01T00:00:00+00:00"
+MARK = "of-this-start"
 
 
 @contextmanager
-def health(*delays: float) -> Iterator[str]:
-    """A server whose answers take these seconds, one after the other; negative: it hangs up instead."""
+def health(*delays: float, mark: str = MARK) -> Iterator[str]:
+    """A server with this mark whose answers take these seconds, one after the other; negative: it hangs up instead."""
     left = list(delays)
     free = threading.Event()
 
@@ -41,6 +43,7 @@ def health(*delays: float) -> Iterator[str]:
             if delay >= 0:
                 free.wait(delay)
                 self.send_response(200)
+                self.send_header(MARK_HEADER, mark)
                 self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -65,7 +68,7 @@ def site(tmp_path: Path) -> Iterator[Path]:
 def noted(state_dir: Path, url: str) -> None:
     holder = lease_holder(server_folder(state_dir), LEASE)
     assert holder
-    note_address(state_dir, ServerAddress(url, holder, WHEN))
+    note_address(state_dir, ServerAddress(url, holder, WHEN, MARK))
 
 
 def never(said: str) -> None:
@@ -75,7 +78,7 @@ def never(said: str) -> None:
 def test_an_answer_that_takes_a_second_is_an_answer(site: Path) -> None:
     with health(1.0) as url:
         noted(site, url)
-        assert answers(url)
+        assert answers(url, MARK)
         assert answering_server(site, on_silence=never) == url
 
 
@@ -98,11 +101,21 @@ def test_a_server_that_lives_and_never_answers_is_told_and_gone_without(
     assert said == [f"the Prefect server at http://127.0.0.1:9 (process {address.pid}) does not answer"]
 
 
+def test_the_server_of_another_site_is_none_of_ours(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the port that ours had: a command would do this site's recovery under the other's name."""
+    monkeypatch.setattr(server_address, "_PATIENCE_SECONDS", 0.3)
+    said: list[str] = []
+    with health(mark="of-another-site") as url:
+        noted(site, url)
+        assert answering_server(site, on_silence=said.append) is None
+    assert len(said) == 1
+
+
 def test_a_note_that_a_killed_server_left_counts_for_nothing(tmp_path: Path) -> None:
     assert answering_server(tmp_path, on_silence=never) is None
     server_folder(tmp_path).mkdir()
     with health() as url:
-        note_address(tmp_path, ServerAddress(url, 1, WHEN))
+        note_address(tmp_path, ServerAddress(url, 1, WHEN, MARK))
         address = noted_address(tmp_path)
         assert address is not None
         assert address.api == f"{url}/api"
@@ -129,6 +142,7 @@ def test_a_part_that_was_ready_is_not_asked_again(child: Child) -> None:
 def test_a_part_that_ended_is_not_waited_for(child: Child) -> None:
     child.stop(0)
     assert not wait_until_ready(child, lambda: False, 60)
+    assert not wait_until_ready(child, lambda: True, 60)  # it is somebody else who answers
     assert child.last_words() == f"it ended with status {child.process.returncode} and said: nothing"
 
 

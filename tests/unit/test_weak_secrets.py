@@ -20,6 +20,7 @@ MAKE_ONE = "make one with: openssl rand -hex 24"
         ("Password123!", "a common word, which is tried first and masked only where it stands alone"),
         ("hunter2", "a common word, which is tried first and masked only where it stands alone"),
         ("clickview_restored", "the same as a name in these settings, which everybody reads"),
+        ("horsebatteries", "letters only and shorter than 20, so it is masked only where it stands alone"),
         ("k9-Tz.4q+Wm", "shorter than 12 characters, so it is masked only where it stands alone"),
     ],
 )
@@ -28,7 +29,9 @@ def test_what_is_weak(secret: str, said: str) -> None:
     assert weak_secret_warning("database.password", secret, names) == f"database.password: {said}; {MAKE_ONE}"
 
 
-@pytest.mark.parametrize("secret", ["k9-Tz.4q+Wm_", "0f" * 24, "correct horse battery staple"])
+@pytest.mark.parametrize(
+    "secret", ["k9-Tz.4q+Wm_", "0f" * 24, "correct horse battery staple", "correcthorsebatterystaple"]
+)
 def test_what_is_not(secret: str) -> None:
     assert weak_secret_warning("database.password", secret, {"clickview"}) is None
 

@@ -1,0 +1,96 @@
+"""A Prefect server that fails in the middle of a run: what the runbook itself came to counts.
+
+Prefect's engine tells the server how a run begins and ends, in the thread of the run. A server that is
+gone or hangs makes that an error, or a long wait: neither may cost the result, or hold it back.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+_AGAIN_SECONDS = 0.5
+
+_lost = threading.Event()
+
+
+def run_in_spite_of_the_server(
+    flow: Any, run: Callable[[Any], Any], fn: Callable[[], Any], on_loss: Callable[[str], None], seconds: float = 0.0
+) -> Any:
+    """Run a flow by `run`, seen in the server as long as that plays its part; `on_loss` is told when it does not.
+
+    `fn` is the runbook itself, called when the server did not even let it begin. With `seconds`, that is
+    how long the server may keep us waiting before the runbook begins, and again after it has ended; else
+    each request has the client's own deadline and retries. Raises: what the runbook raises.
+    """
+    if _lost.is_set():
+        return fn()
+    came_to: list[Any] = []
+    failed_by: list[BaseException] = []
+    deadline = _Deadline(seconds)
+
+    @functools.wraps(flow.fn)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        deadline.clear()
+        try:
+            came_to.append(flow.fn(*args, **kwargs))
+        except BaseException as error:
+            failed_by.append(error)
+            raise
+        finally:
+            deadline.set()
+        return came_to[0]
+
+    watched = copy.copy(flow)
+    watched.fn = noted
+    deadline.set()
+    try:
+        return run(watched)
+    except (Exception, _TooLong) as error:
+        deadline.clear()
+        if error in failed_by:
+            raise
+        _lost.set()
+        on_loss(f"the Prefect server is lost: {error if isinstance(error, _TooLong) else type(error).__name__}")
+    finally:
+        deadline.clear()
+    if failed_by:
+        raise failed_by[0]
+    return came_to[0] if came_to else fn()
+
+
+def server_is_lost() -> bool:
+    """Whether the server failed a run of this process: it is not asked again."""
+    return _lost.is_set()
+
+
+class _TooLong(BaseException):
+    """The server keeps us waiting. Not an Exception: Prefect would ask the server to note that one."""
+
+
+class _Deadline:
+    """Ends whatever the main thread waits for, again and again until it is called off."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds if threading.current_thread() is threading.main_thread() else 0.0
+        self._runs = False
+
+    def set(self) -> None:
+        if self._seconds:
+            signal.signal(signal.SIGALRM, self._ring)
+            self._runs = True
+            signal.setitimer(signal.ITIMER_REAL, self._seconds, _AGAIN_SECONDS)
+
+    def clear(self) -> None:
+        if self._seconds:
+            self._runs = False
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _ring(self, _number: int, _frame: FrameType | None) -> None:
+        if self._runs:
+            raise _TooLong("it does not answer")

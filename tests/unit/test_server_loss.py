@@ -1,0 +1,91 @@
+"""A Prefect server that fails or hangs in a run costs neither its result nor much time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tasks import server_loss
+from tasks.server_loss import run_in_spite_of_the_server, server_is_lost
+from tests.waiting import PATIENCE
+
+
+class Refusal(Exception):
+    """What the runbook itself says."""
+
+
+@pytest.fixture(autouse=True)
+def not_lost() -> Iterator[None]:
+    server_loss._lost.clear()
+    yield
+    server_loss._lost.clear()
+
+
+def run(fn: Callable[[], Any], engine: Callable[[Any], Any], seconds: float = PATIENCE) -> tuple[Any, list[str]]:
+    """What comes of it when this engine runs it, and what was said."""
+    said: list[str] = []
+    flow = SimpleNamespace(fn=fn)
+    return run_in_spite_of_the_server(flow, engine, fn, said.append, seconds), said
+
+
+def hang(*_: Any) -> None:
+    """As Prefect does on any trouble: it tells the server that, too."""
+    try:
+        time.sleep(PATIENCE)
+    except BaseException:
+        time.sleep(PATIENCE)
+        raise
+
+
+def runbook() -> str:
+    time.sleep(1.5)  # longer than the server may take
+    return "restored"
+
+
+def test_a_server_that_does_its_part_is_not_noticed() -> None:
+    assert run(runbook, lambda flow: flow.fn()) == ("restored", [])
+    assert not server_is_lost()
+
+
+def test_a_server_that_hangs_before_does_not_keep_it_from_beginning() -> None:
+    assert run(runbook, hang, 0.1) == ("restored", ["the Prefect server is lost: it does not answer"])
+    assert server_is_lost()
+
+
+def test_a_server_that_hangs_after_it_does_not_hold_the_result_back() -> None:
+    calls = []
+
+    def engine(flow: Any) -> None:
+        calls.append(flow.fn())
+        hang()
+
+    assert run(runbook, engine, 1.0) == ("restored", ["the Prefect server is lost: it does not answer"])
+    assert calls == ["restored"]  # once
+
+
+def test_what_the_runbook_says_counts_when_the_server_fails_too() -> None:
+    def refuse() -> None:
+        raise Refusal("no sound backup")
+
+    def engine(flow: Any) -> None:
+        try:
+            flow.fn()
+        except Refusal:
+            raise ConnectionError from None
+
+    with pytest.raises(Refusal, match="no sound backup"):
+        run(refuse, engine)
+    assert server_is_lost()
+    server_loss._lost.clear()
+    with pytest.raises(Refusal, match="no sound backup"):
+        run(refuse, lambda flow: flow.fn())
+    assert not server_is_lost()
+
+
+def test_a_lost_server_is_not_asked_again() -> None:
+    run(runbook, hang, 0.1)
+    assert run(runbook, hang) == ("restored", [])
