@@ -19,6 +19,7 @@ from deployments.past_runs import read_past_run
 from deployments.place import place_of, server_environment, worker_environment
 from recovery.errors import SettingsInvalid
 from recovery.settings import Settings
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 NEVER = 2**22  # no process has this id
@@ -105,7 +106,7 @@ def program(*words: str) -> subprocess.Popen[bytes]:
 def test_the_postgresql_that_wrote_the_lock_file_is_waited_for(lock: Path) -> None:
     with program("-D", str(lock.parent)) as postgres:
         lock.write_text(f"{postgres.pid}\n{lock.parent}\n1\n")  # the clock was set: it seems to have begun later
-        assert running_postgres(lock) == postgres.pid
+        assert until(lambda: running_postgres(lock)) == postgres.pid  # its command shows a moment after it began
         postgres.kill()
     assert running_postgres(lock) is None
 
