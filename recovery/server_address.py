@@ -29,7 +29,7 @@ class ServerAddress:
     url: str
     pid: int
     started_at: str
-    mark: str
+    mark: str = ""  # of a server that an older version started: its answers have none
 
     @property
     def api(self) -> str:
@@ -92,7 +92,7 @@ def answers(url: str, mark: str) -> bool:
     try:
         connection.request("GET", "/api/health")
         answer = connection.getresponse()
-        return answer.status == 200 and answer.headers.get(MARK_HEADER) == mark
+        return answer.status == 200 and answer.headers.get(MARK_HEADER, "") == mark
     except (OSError, http.client.HTTPException):
         return False
     finally:
