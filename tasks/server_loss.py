@@ -49,19 +49,32 @@ def run_in_spite_of_the_server(
     watched = copy.copy(flow)
     watched.fn = noted
     deadline.set()
+    returned: list[Any] = []
     try:
-        return run(watched)
-    except (Exception, _TooLong) as error:
+        try:
+            returned.append(run(watched))
+        finally:
+            deadline.clear()
+    except BaseException as error:  # noqa: BLE001 - judged below, each kind by what the runbook came to
         deadline.clear()
-        if error in failed_by:
-            raise
-        _lost.set()
-        on_loss(f"the Prefect server is lost: {error if isinstance(error, _TooLong) else type(error).__name__}")
-    finally:
-        deadline.clear()
+        if not came_to and not failed_by and (stop := _stop_behind(error)):
+            raise stop from None  # who stops a run that has not begun does not get it
+        if isinstance(error, (Exception, _TooLong)) and error not in failed_by:
+            _lost.set()
+            on_loss(f"the Prefect server is lost: {error if isinstance(error, _TooLong) else type(error).__name__}")
     if failed_by:
         raise failed_by[0]
-    return came_to[0] if came_to else fn()
+    found = came_to or returned
+    return found[0] if found else fn()
+
+
+def _stop_behind(error: BaseException | None) -> BaseException | None:
+    """What stopped the run, also when the server's silence came on top of it: Ctrl-C, SIGTERM, a refusal of Prefect's."""
+    while error is not None:
+        if not isinstance(error, (Exception, _TooLong)):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def server_is_lost() -> bool:
@@ -79,10 +92,12 @@ class _Deadline:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds if threading.current_thread() is threading.main_thread() else 0.0
         self._runs = False
+        self._handler: Any = signal.SIG_DFL
 
     def set(self) -> None:
         if self._seconds:
-            signal.signal(signal.SIGALRM, self._ring)
+            handler = signal.signal(signal.SIGALRM, self._ring)
+            self._handler = self._handler if handler == self._ring else handler
             self._runs = True
             signal.setitimer(signal.ITIMER_REAL, self._seconds, _AGAIN_SECONDS)
 
@@ -90,6 +105,7 @@ class _Deadline:
         if self._seconds:
             self._runs = False
             signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, self._handler)  # Prefect's own back-stop needs it while the runbook runs
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
         if self._runs:

@@ -67,7 +67,12 @@ def runbook(title: str, run_name: Callable[..., str]) -> Callable[[Callable[P, R
         name = function.__name__.replace("_", "-")
         description = f"**{title}.** {inspect.getdoc(function) or ''}"
         made = RunbookFlow(
-            journaled, name=name, flow_run_name=lambda: _flow_run_name(run_name), description=description
+            journaled,
+            name=name,
+            flow_run_name=lambda: _flow_run_name(run_name),
+            description=description,
+            retries=0,  # somebody's prefect.toml must not have it done twice
+            persist_result=False,
         )
         return cast("Callable[P, R]", made)
 

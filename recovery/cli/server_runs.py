@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import os
@@ -72,7 +73,7 @@ def _carry(flow: Any, made: dict[str, Any], parameters: dict[str, Any]) -> Any:
 
 def use_server(site: Site) -> Server | None:
     """The site's server, with Prefect imported before the flows are; None when none answers."""
-    from recovery.server_address import answering_server, client_environment
+    from recovery.server_address import answering_server, client_environment, server_folder
 
     state_dir = site.settings.site.state_dir
     url = answering_server(state_dir, on_silence=go_on_without)
@@ -88,7 +89,9 @@ def use_server(site: Site) -> Server | None:
     # Prefect writes to the terminal whenever the server does not take its log lines.
     logging.raiseExceptions = False
     try:
-        importlib.import_module("prefect")
+        # Prefect reads settings from the current folder too, and only when it is used: so from a folder of its own.
+        with contextlib.chdir(server_folder(state_dir)):
+            importlib.import_module("tasks.runbook_flow")
     except Exception as error:  # a prefect.toml or .env of somebody's in this folder, a broken installation
         go_on_without(f"Prefect cannot be used ({type(error).__name__}: {redact(' '.join(str(error).split()))[:200]})")
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -89,3 +90,29 @@ def test_what_the_runbook_says_counts_when_the_server_fails_too() -> None:
 def test_a_lost_server_is_not_asked_again() -> None:
     run(runbook, hang, 0.1)
     assert run(runbook, hang) == ("restored", [])
+
+
+def test_who_stops_a_run_that_has_not_begun_does_not_get_it() -> None:
+    """The server's silence came on top of Ctrl-C, and the restore began."""
+
+    def engine(_flow: Any) -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            hang()
+
+    with pytest.raises(KeyboardInterrupt):
+        run(lambda: pytest.fail("it ran"), engine, 0.1)
+
+
+def test_a_stop_after_it_does_not_lose_the_result() -> None:
+    def engine(flow: Any) -> None:
+        flow.fn()
+        raise KeyboardInterrupt
+
+    assert run(runbook, engine) == ("restored", [])
+
+
+def test_what_else_waits_for_the_alarm_has_it_while_the_runbook_runs() -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    assert run(lambda: signal.getsignal(signal.SIGALRM), lambda flow: flow.fn()) == (before, [])
