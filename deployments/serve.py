@@ -16,7 +16,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -28,6 +27,7 @@ from deployments.past_runs import import_past_runs
 from deployments.place import Place, place_of, server_environment, worker_environment
 from recovery.errors import Interrupted, RecoveryError, TargetUnreachable
 from recovery.lease import hold_lease
+from recovery.ports import bind_error
 from recovery.server_address import LEASE, MARK_HEADER, ServerAddress, address_file, answers, note_address
 from recovery.site import site
 from recovery.waiting import wait_until
@@ -185,16 +185,12 @@ class Serving:
 
 def _is_free(host: str, port: int) -> bool:
     """Whether nobody listens there now. What else is wrong with an address, the server says when it starts."""
-    with suppress(socket.gaierror):
-        for family, kind, _, _, address in socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM):
-            with socket.socket(family, kind) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as uvicorn: what lingers is no listener
-                try:
-                    probe.bind(address)
-                except OSError as error:
-                    if error.errno == errno.EADDRINUSE:
-                        return False
-    return True
+    try:
+        places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)
+    except socket.gaierror:
+        return True
+    errors = (bind_error(family, address) for family, _, _, _, address in places)
+    return not any(error and error.errno == errno.EADDRINUSE for error in errors)
 
 
 def main() -> int:

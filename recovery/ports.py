@@ -15,7 +15,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from recovery.errors import SettingsInvalid
 
@@ -53,13 +53,18 @@ def release_ports(owner: Path, *, registry: Path | None = None) -> None:
 
 def is_free(port: int) -> bool:
     """Whether nobody listens on this port of the loopback address now."""
-    with socket.socket() as probe:
+    return bind_error(socket.AF_INET, ("127.0.0.1", port)) is None
+
+
+def bind_error(family: int, address: tuple[Any, ...]) -> OSError | None:
+    """Why a server could not listen at this address now; None when it could."""
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: what lingers is no listener
         try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+            probe.bind(address)
+        except OSError as error:
+            return error
+    return None
 
 
 def _usual_registry(owner: Path) -> Path:
