@@ -18,6 +18,7 @@ import httpx
 
 from deployments.place import WORK_POOL, Place
 from deployments.processes import began_before, flow_run_processes
+from recovery.server_address import MARK_HEADER, answers
 from recovery.waiting import wait_until
 
 _ANSWER_SECONDS = 30.0  # a busy machine; who asks in a round asks again in a few seconds
@@ -34,9 +35,14 @@ class FlowRuns:
     """The server's API as far as `recover serve` itself needs it; Prefect is not imported for it."""
 
     place: Place
+    mark: str = ""
+
+    def answers(self) -> bool:
+        """Whether our server is there, and healthy."""
+        return answers(self.place.url, self.mark)
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """One request. Raises httpx.HTTPError."""
+        """One request. Raises httpx.HTTPError, also when it is not our server that answers."""
         user, _, password = (self.place.password or "").partition(":")
         answer = httpx.request(
             method,
@@ -46,6 +52,8 @@ class FlowRuns:
             timeout=_ANSWER_SECONDS,
             trust_env=False,
         )
+        if answer.headers.get(MARK_HEADER, "") != self.mark:
+            raise httpx.TransportError(f"another server answers at {self.place.url}")
         answer.raise_for_status()
         return answer.json() if answer.content else None
 

@@ -26,6 +26,8 @@ from recovery.waiting import wait_until
 _USER = "prefect"
 # After a crash it reads its WAL first; a slow disk must not be taken for a server that hangs.
 _START_SECONDS = 150.0
+_ORPHANS = "shared memory block"
+_ORPHANS_SECONDS = 60.0
 _LOOK_SECONDS = 10  # one look; who gets no answer looks again
 _INITDB_OPTIONS = ("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
 _OPTIONS = {
@@ -62,12 +64,24 @@ class OwnPostgres:
     def start(self) -> Child:
         """Start the server and wait until it answers.
 
+        Waits: for the processes that a killed one left; they use the same memory and end within seconds.
         Raises: TargetUnreachable with its last words when it does not.
         """
         if not self.data_dir.exists():
             self._create()
         self._wait_for_predecessor()
         self.port = self.port or self._take_port()
+        child = wait_until(
+            self._try, _ORPHANS_SECONDS, so=lambda one: one.alive or _ORPHANS not in one.last_words(), pause=1.0
+        )
+        if not child.alive:
+            raise TargetUnreachable(
+                f"Prefect's own PostgreSQL does not start: {child.last_words()}", f"read {child.log}"
+            )
+        return child
+
+    def _try(self) -> Child:
+        """Start it; it lives when it answers."""
         child = start_child(
             "postgres",
             self._command(),
@@ -78,9 +92,6 @@ class OwnPostgres:
         )
         if not wait_until_ready(child, self.answers, _START_SECONDS):
             child.stop(5)
-            raise TargetUnreachable(
-                f"Prefect's own PostgreSQL does not start: {child.last_words()}", f"read {child.log}"
-            )
         return child
 
     def give_back_port(self) -> None:
@@ -139,13 +150,15 @@ class OwnPostgres:
     def _wait_for_predecessor(self) -> None:
         """A server that lost its parent is still writing its last checkpoint: let it end.
 
-        What a crash left is removed when it names another program, or nothing: PostgreSQL would not start
-        beside it. The lease of this folder is ours, so nobody else is just starting one.
+        What a crash left is removed when it names a program that is no PostgreSQL, or nothing: PostgreSQL would not
+        start beside it. What names a process that is gone is PostgreSQL's own to judge: by it, it finds what
+        that one left running. The lease of this folder is ours, so nobody else is just starting one.
         """
         lock = self.data_dir / "postmaster.pid"
         if running := wait_until(lambda: running_postgres(lock), _START_SECONDS, so=lambda pid: pid is None):
             raise TargetUnreachable(f"an older PostgreSQL still runs in {self.data_dir}", f"stop process {running}")
-        lock.unlink(missing_ok=True)
+        if lock.exists() and not names_a_dead_process(lock):
+            lock.unlink()
 
     def _password(self) -> str:
         file = self.place.folder / "database.password"
@@ -175,3 +188,12 @@ def running_postgres(lock: Path) -> int | None:
     except (OSError, ValueError):  # no file, an empty one, a process that is gone
         return None
     return int(pid) if data_dir.encode() in words or began_before(int(pid), float(started)) else None
+
+
+def names_a_dead_process(lock: Path) -> bool:
+    """Whether the process that wrote this postmaster.pid is gone, and nobody else has its number."""
+    try:
+        pid = int(lock.read_text().splitlines()[0])
+    except (ValueError, IndexError):
+        return False
+    return pid > 0 and not Path(f"/proc/{pid}").exists()

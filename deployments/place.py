@@ -99,14 +99,10 @@ def server_environment(place: Place, database_url: str) -> dict[str, str]:
 
 def worker_environment(place: Place) -> dict[str, str]:
     """The environment of the worker, handed on to every run it starts."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    environment = client_environment(os.environ, place.state_dir, place.url, place.password)
     if file := find_settings_file():
-        kept["RECOVERY_CONFIG"] = str(file.absolute())
-    return (
-        kept
-        | client_environment(place.state_dir, place.url, place.password)
-        | {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_ENABLE_CANCELLATION": "true"}
-    )
+        environment["RECOVERY_CONFIG"] = str(file.absolute())
+    return environment | {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_ENABLE_CANCELLATION": "true"}
 
 
 def _is_loopback(host: str) -> bool:

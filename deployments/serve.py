@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import operator
 import os
 import secrets
 import signal
@@ -28,7 +29,7 @@ from deployments.place import Place, place_of, server_environment, worker_enviro
 from recovery.errors import Interrupted, RecoveryError, TargetUnreachable
 from recovery.lease import hold_lease
 from recovery.ports import bind_error
-from recovery.server_address import LEASE, MARK_HEADER, ServerAddress, address_file, answers, note_address
+from recovery.server_address import LEASE, MARK_HEADER, ServerAddress, address_file, note_address
 from recovery.site import site
 from recovery.waiting import wait_until
 
@@ -59,10 +60,10 @@ class Serving:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.postgres = OwnPostgres(place)
-        self.flow_runs = FlowRuns(place)
+        self.mark = secrets.token_hex(8)
+        self.flow_runs = FlowRuns(place, self.mark)
         self.children: dict[str, Child] = {}
         self.asked_to_stop = False
-        self.mark = secrets.token_hex(8)
         self._ready_file = place.folder / "deployed"
         self._restarts: list[float] = []
 
@@ -75,7 +76,7 @@ class Serving:
         self.children["postgres"] = self.postgres.start()
         self.children["server"] = self._start_server()
         self.children["worker"] = self._start_worker()
-        self._wait("server", lambda: answers(self.place.url, self.mark))
+        self._wait("server", self.flow_runs.answers)
         self._wait("worker", self._ready_file.exists)
         now = datetime.now(UTC).isoformat()
         note_address(self.place.state_dir, ServerAddress(self.place.url, os.getpid(), now, self.mark))
@@ -89,7 +90,7 @@ class Serving:
             if now >= reconcile_at:
                 self._keep_runs_true()
                 reconcile_at = time.monotonic() + _RECONCILE_SECONDS
-            if now >= import_at:
+            if now >= import_at and self.flow_runs.answers():
                 import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
                 import_at = time.monotonic() + _IMPORT_SECONDS
             time.sleep(0.2)
@@ -118,7 +119,11 @@ class Serving:
 
     def _refuse_a_taken_port(self) -> None:
         """Raises: TargetUnreachable when somebody else serves where our server has to."""
-        if not wait_until(lambda: _is_free(self.place.host, self.place.port), _PORT_SECONDS, pause=0.2):
+
+        def taken() -> bool:
+            return not self.asked_to_stop and _is_taken(self.place.host, self.place.port)
+
+        if wait_until(taken, _PORT_SECONDS, so=operator.not_, pause=0.2):
             raise TargetUnreachable(
                 f"something else serves at {self.place.url}: another site, or another program",
                 "choose another port in [server] of recovery.toml, or stop that one",
@@ -179,18 +184,26 @@ class Serving:
             self._restarts.append(time.monotonic())
             log.warning("the %s ended (status %s); starting it again", child.name, child.process.returncode)
             if name == "server":
-                self._refuse_a_taken_port()  # else our worker would take the runs of whoever is there
-            self.children[name] = self._starts()[name]()
+                self._start_server_again()
+            else:
+                self.children[name] = self._starts()[name]()
+
+    def _start_server_again(self) -> None:
+        """With a new worker: the old one would take the runs of whoever serves at our address meanwhile."""
+        self.children["worker"].stop(0)
+        self._refuse_a_taken_port()
+        self.children["server"] = self._start_server()
+        self.children["worker"] = self._start_worker()
 
 
-def _is_free(host: str, port: int) -> bool:
-    """Whether nobody listens there now. What else is wrong with an address, the server says when it starts."""
+def _is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens there now. What else is wrong with an address, the server says when it starts."""
     try:
-        places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM)
+        places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror:
-        return True
+        return False
     errors = (bind_error(family, address) for family, _, _, _, address in places)
-    return not any(error and error.errno == errno.EADDRINUSE for error in errors)
+    return any(error and error.errno == errno.EADDRINUSE for error in errors)
 
 
 def main() -> int:

@@ -12,6 +12,7 @@ import json
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,12 +59,14 @@ def is_free(port: int) -> bool:
 
 def bind_error(family: int, address: tuple[Any, ...]) -> OSError | None:
     """Why a server could not listen at this address now; None when it could."""
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: what lingers is no listener
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: what lingers is no listener
+            if family == socket.AF_INET6:  # as servers do, too
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             probe.bind(address)
-        except OSError as error:
-            return error
+    except OSError as error:  # also when this machine has no such addresses at all
+        return error
     return None
 
 
@@ -86,11 +89,19 @@ def _registry(path: Path) -> Iterator[_Reserved]:
         if not reserved:
             path.unlink()
             return
-        beside = path.with_suffix(".new")  # a full disk must not cost what was reserved
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as new:
-            new.write(json.dumps(reserved))
-        beside.replace(path)
+        _replace(path, json.dumps(reserved))
+
+
+def _replace(path: Path, text: str) -> None:
+    """The file with this text, whole or not at all; under a name on the way that nobody can take before us."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f"{path.name}.", delete=False) as new:
+        try:
+            new.write(text)
+            new.flush()
+            Path(new.name).replace(path)
+        except OSError:  # a full disk must not cost what was reserved
+            Path(new.name).unlink(missing_ok=True)
+            raise
 
 
 def _read(file: IO[str]) -> dict[str, str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from recovery.lease import lease_holder
+from recovery.proxies import with_direct_way_to
 from recovery.waiting import wait_until
 
 LEASE = "serve"
@@ -68,8 +69,8 @@ def running_server(state_dir: Path) -> ServerAddress | None:
     return address if address and address.pid == lease_holder(server_folder(state_dir), LEASE) else None
 
 
-def answering_server(state_dir: Path, *, on_silence: Callable[[str], None]) -> str | None:
-    """The URL of this site's server, or None when none runs here, or it hangs: `on_silence` is told that.
+def answering_server(state_dir: Path, *, on_silence: Callable[[str], None]) -> ServerAddress | None:
+    """This site's server, or None when none runs here, or it hangs: `on_silence` is told that.
 
     Waits: up to 20 s for a server that runs and does not answer.
     """
@@ -77,7 +78,7 @@ def answering_server(state_dir: Path, *, on_silence: Callable[[str], None]) -> s
     if address is None:
         return None
     if wait_until(lambda: answers(address.url, address.mark), _PATIENCE_SECONDS, pause=0.2):
-        return address.url
+        return address
     on_silence(f"the Prefect server at {address.url} (process {address.pid}) does not answer")
     return None
 
@@ -99,9 +100,13 @@ def answers(url: str, mark: str) -> bool:
         connection.close()
 
 
-def client_environment(state_dir: Path, url: str, password: str | None) -> dict[str, str]:
-    """The environment in which Prefect's client speaks to this site's server and to no other."""
-    environment = {
+def client_environment(shell: Mapping[str, str], state_dir: Path, url: str, password: str | None) -> dict[str, str]:
+    """The shell's environment, in which Prefect's client speaks to this site's server and to no other.
+
+    Nothing is left in it that is meant for the user's own Prefect.
+    """
+    kept = {name: value for name, value in shell.items() if not name.startswith("PREFECT_")}
+    environment = with_direct_way_to(urlsplit(url).hostname or "", kept) | {
         "PREFECT_HOME": str(server_folder(state_dir) / "home"),
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_UI_URL": f"{url}/v2",  # a link without it opens the old UI: docs/prefect-ui.md
@@ -110,8 +115,6 @@ def client_environment(state_dir: Path, url: str, password: str | None) -> dict[
         "PREFECT_API_REQUEST_TIMEOUT": "20",  # a server that hangs holds a run up that much less
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
-        # A proxy of the shell's would be asked for the loopback address, and a malformed one stops every client.
-        **dict.fromkeys(("NO_PROXY", "no_proxy"), "*"),
     }
     if password:
         environment["PREFECT_API_AUTH_STRING"] = password

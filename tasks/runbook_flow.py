@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import Flow
 
 from tasks.server_loss import run_in_spite_of_the_server
-from tasks.step import in_flow_run, warn
+from tasks.step import in_flow_run
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,4 +24,4 @@ class RunbookFlow(Flow[P, R]):
 
         if not in_flow_run():
             return run(self)
-        return run_in_spite_of_the_server(self, run, lambda: self.fn(*args, **kwargs), on_loss=warn)
+        return run_in_spite_of_the_server(self, run, lambda: self.fn(*args, **kwargs))

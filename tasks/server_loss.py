@@ -10,29 +10,53 @@ import copy
 import functools
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from tasks.step import warn
+
 _AGAIN_SECONDS = 0.5
+_LOST_SECONDS = 1.0  # what is lost needs no more patience
 
 _lost = threading.Event()
 
 
-def run_in_spite_of_the_server(
-    flow: Any, run: Callable[[Any], Any], fn: Callable[[], Any], on_loss: Callable[[str], None], seconds: float = 0.0
-) -> Any:
-    """Run a flow by `run`, seen in the server as long as that plays its part; `on_loss` is told when it does not.
+@dataclass(frozen=True)
+class Patience:
+    """How long a server may keep a run waiting before it begins, and again after it has ended; who is told of its loss."""
 
-    `fn` is the runbook itself, called when the server did not even let it begin. With `seconds`, that is
-    how long the server may keep us waiting before the runbook begins, and again after it has ended; else
-    each request has the client's own deadline and retries. Raises: what the runbook raises.
+    seconds: float  # 0: each request has the client's own deadline and retries
+    on_loss: Callable[[str], None]
+
+
+_WORKERS_OWN = Patience(0.0, warn)
+_patience = ContextVar("patience", default=_WORKERS_OWN)
+
+
+@contextmanager
+def patience(seconds: float, on_loss: Callable[[str], None]) -> Iterator[None]:
+    """This patience for the runs in here, and for those that they call."""
+    token = _patience.set(Patience(seconds, on_loss))
+    try:
+        yield
+    finally:
+        _patience.reset(token)
+
+
+def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callable[[], Any]) -> Any:
+    """Run a flow by `run`, seen in the server as long as that plays its part, with the patience that we have.
+
+    `fn` is the runbook itself, called when the server did not even let it begin. Raises: what the runbook raises.
     """
     if _lost.is_set():
         return fn()
     came_to: list[Any] = []
     failed_by: list[BaseException] = []
-    deadline = _Deadline(seconds)
+    deadline = _Deadline(_patience.get().seconds)
 
     @functools.wraps(flow.fn)
     def noted(*args: Any, **kwargs: Any) -> Any:
@@ -60,12 +84,18 @@ def run_in_spite_of_the_server(
         if not came_to and not failed_by and (stop := _stop_behind(error)):
             raise stop from None  # who stops a run that has not begun does not get it
         if isinstance(error, (Exception, _TooLong)) and error not in failed_by:
-            _lost.set()
-            on_loss(f"the Prefect server is lost: {error if isinstance(error, _TooLong) else type(error).__name__}")
+            _lose("it does not answer" if isinstance(error, _TooLong) else type(error).__name__)
     if failed_by:
         raise failed_by[0]
     found = came_to or returned
     return found[0] if found else fn()
+
+
+def _lose(why: str) -> None:
+    """Ask the server nothing more, and say so once, though what called this run has to do without it, too."""
+    if not _lost.is_set():
+        _lost.set()
+        _patience.get().on_loss(f"the Prefect server is lost: {why}")
 
 
 def _stop_behind(error: BaseException | None) -> BaseException | None:
@@ -99,7 +129,8 @@ class _Deadline:
             handler = signal.signal(signal.SIGALRM, self._ring)
             self._handler = self._handler if handler == self._ring else handler
             self._runs = True
-            signal.setitimer(signal.ITIMER_REAL, self._seconds, _AGAIN_SECONDS)
+            seconds = min(self._seconds, _LOST_SECONDS) if _lost.is_set() else self._seconds
+            signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
 
     def clear(self) -> None:
         if self._seconds:
@@ -109,4 +140,4 @@ class _Deadline:
 
     def _ring(self, _number: int, _frame: FrameType | None) -> None:
         if self._runs:
-            raise _TooLong("it does not answer")
+            raise _TooLong

@@ -148,12 +148,12 @@ class Served:
 
 
 def run_recover(
-    environment: dict[str, str], *words: str, seconds: float = PATIENCE
+    environment: dict[str, str], *words: str, seconds: float = PATIENCE, folder: Path = Path("/")
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-c", "from recovery.cli.main import main; main()", *words],
         env=environment,
-        cwd="/",
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=seconds,

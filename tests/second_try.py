@@ -30,6 +30,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if not config.getoption("--second-try") or session.exitstatus != pytest.ExitCode.TESTS_FAILED:
         return
+    if session.shouldfail or session.shouldstop:  # -x, --maxfail: what did not run did not pass
+        return
     reports = config.pluginmanager.get_plugin("terminalreporter").stats
     failed = _failed(reports)
     below = Path(config.getoption("--second-try-below"))

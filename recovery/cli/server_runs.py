@@ -12,10 +12,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from recovery.errors import RecoveryError
 from recovery.redaction import redact
 
 if TYPE_CHECKING:
     from deployments.flow_runs import FlowRuns
+    from recovery.server_address import ServerAddress
     from recovery.site import Site
 
 # How long the server may keep a person waiting, who wants to know what was recovered: as long as it takes
@@ -31,6 +33,9 @@ _COMMAND = {
 }
 
 
+_used: list[Server] = []  # by this process: at its end it has something to tell it
+
+
 @dataclass(frozen=True)
 class Server:
     """A server that answers. Prefect is imported: the flows of this process are its flows."""
@@ -39,20 +44,22 @@ class Server:
 
     def run(self, flow: Any, **parameters: Any) -> Any:
         """Run a flow here, seen there. A server that fails at any moment changes nothing of what is done."""
-        import httpx
+        from prefect.exceptions import TerminationSignal
 
         from deployments.command_runs import create_command_run
         from tasks.step import name_of_run
 
-        name, shown = name_of_run(flow, parameters), flow.serialize_parameters(parameters)
         try:
+            name, shown = name_of_run(flow, parameters), flow.serialize_parameters(parameters)
             made = create_command_run(self.flow_runs, flow.name, name, shown)
-        except httpx.HTTPError as error:
-            said = str(error).partition("\n")[0]
-            go_on_without(f"the Prefect server did not take the run ({type(error).__name__}: {said})")
+        except Exception as error:  # refused, cut off, an answer that is none: it is not what we are here for
+            go_on_without(f"the Prefect server did not take the run ({_brief(error)})")
             return flow.fn(**parameters)
         print(f"{self.flow_runs.place.url}/v2/runs/flow-run/{made['id']}", file=sys.stderr, flush=True)
-        return _carry(flow, made, parameters)
+        try:
+            return _carry(flow, made, parameters)
+        except TerminationSignal:  # to Prefect's mind a crash; here somebody stops it, as with Ctrl-C
+            raise KeyboardInterrupt from None
 
 
 def _carry(flow: Any, made: dict[str, Any], parameters: dict[str, Any]) -> Any:
@@ -60,42 +67,64 @@ def _carry(flow: Any, made: dict[str, Any], parameters: dict[str, Any]) -> Any:
     from prefect.client.schemas.objects import FlowRun
     from prefect.flow_engine import run_flow
 
-    from tasks.server_loss import run_in_spite_of_the_server
+    from tasks.server_loss import patience, run_in_spite_of_the_server
 
-    return run_in_spite_of_the_server(
-        flow,
-        lambda watched: run_flow(watched, flow_run=FlowRun.model_validate(made), parameters=parameters),
-        lambda: flow.fn(**parameters),
-        go_on_without,
-        _PATIENCE_SECONDS,
-    )
+    with patience(_PATIENCE_SECONDS, go_on_without):
+        return run_in_spite_of_the_server(
+            flow,
+            lambda watched: run_flow(watched, flow_run=FlowRun.model_validate(made), parameters=parameters),
+            lambda: flow.fn(**parameters),
+        )
 
 
 def use_server(site: Site) -> Server | None:
     """The site's server, with Prefect imported before the flows are; None when none answers."""
-    from recovery.server_address import answering_server, client_environment, server_folder
+    from recovery.server_address import answering_server
 
-    state_dir = site.settings.site.state_dir
-    url = answering_server(state_dir, on_silence=go_on_without)
-    if url is None:
+    address = answering_server(site.settings.site.state_dir, on_silence=go_on_without)
+    if address is None:
         return None
+    try:
+        return _enter(site, address)
+    except RecoveryError as error:
+        go_on_without(f"the Prefect server cannot be used: {error.problem}")
+    except Exception as error:  # a broken installation
+        go_on_without(f"Prefect cannot be used ({_brief(error)})")
+    _forget_prefect()
+    return None
+
+
+def _enter(site: Site, address: ServerAddress) -> Server:
+    """Have Prefect in this process, its client speaking to this server, so that what is imported next are flows."""
     from deployments.flow_runs import FlowRuns
     from deployments.place import place_of
+    from recovery.server_address import client_environment, server_folder
 
+    state_dir = site.settings.site.state_dir
     password = site.secrets.reveal(site.settings.server.api_password)
-    for name in [name for name in os.environ if name.startswith("PREFECT_")]:
-        del os.environ[name]  # of the user's own Prefect
-    os.environ.update(client_environment(state_dir, url, password) | _COMMAND)
+    place = place_of(site.settings, password)
+    environment = client_environment(os.environ, state_dir, address.url, password) | _COMMAND
+    for name in os.environ.keys() - environment.keys():
+        del os.environ[name]
+    os.environ.update(environment)
     # Prefect writes to the terminal whenever the server does not take its log lines.
     logging.raiseExceptions = False
-    try:
-        # Prefect reads settings from the current folder too, and only when it is used: so from a folder of its own.
-        with contextlib.chdir(server_folder(state_dir)):
-            importlib.import_module("tasks.runbook_flow")
-    except Exception as error:  # a prefect.toml or .env of somebody's in this folder, a broken installation
-        go_on_without(f"Prefect cannot be used ({type(error).__name__}: {redact(' '.join(str(error).split()))[:200]})")
-        return None
-    return Server(FlowRuns(place_of(site.settings, password)))
+    # Prefect takes settings from the current folder too, and reads them only when it is used: so in a folder of ours.
+    with contextlib.chdir(server_folder(state_dir)):
+        importlib.import_module("tasks.runbook_flow")
+    _used.append(Server(FlowRuns(place, address.mark)))
+    return _used[-1]
+
+
+def _forget_prefect() -> None:
+    """What is imported from now on are plain functions: half a Prefect must not make flows of them."""
+    for name in [name for name in sys.modules if f"{name}.".startswith(("prefect.", "tasks."))]:
+        del sys.modules[name]
+
+
+def _brief(error: Exception) -> str:
+    """An error in a line's half."""
+    return f"{type(error).__name__}: {redact(' '.join(str(error).split()))[:200]}"
 
 
 def leave_in_time(status: int) -> None:
@@ -103,13 +132,13 @@ def leave_in_time(status: int) -> None:
 
     To be called when everything is done and said. Waits: not at all; the deadline runs beside what is left.
     """
-    if "prefect" not in sys.modules:
+    if not _used:
         return
     from tasks.server_loss import server_is_lost
 
-    with suppress(OSError):  # nobody reads it any more
-        sys.stdout.flush()
-        sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more, or it is closed
+            stream.flush()
     last = threading.Timer(1.0 if server_is_lost() else _FAREWELL_SECONDS, os._exit, [status])
     last.daemon = True
     last.start()

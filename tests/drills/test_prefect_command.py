@@ -201,6 +201,28 @@ def test_a_server_that_is_lost_in_the_middle_changes_nothing_of_what_is_done(
     assert said == "recover: the Prefect server is lost: it does not answer; this run goes on without it\n"
 
 
+def test_what_somebody_left_in_the_folder_is_not_read(served: Served, seen: dict[str, str], tmp_path: Path) -> None:
+    """Prefect takes settings from the current folder: a broken one was a traceback, and no backup."""
+    (tmp_path / "prefect.toml").write_text("[flows\n")
+    (tmp_path / ".env").write_text("PREFECT_FLOWS_DEFAULT_RETRIES=2\nPREFECT_API_REQUEST_TIMEOUT=soon\n")
+    done = run_recover(seen, "backup", "restore", "--target-time", "yesterday", folder=tmp_path)
+    assert done.returncode == 14, done.stderr
+    assert run_of(served, done.stderr)["state_type"] == "FAILED"
+    assert done.stderr.count("'yesterday' is not a moment") == 1
+
+
+def test_a_broken_prefect_is_told_and_the_command_goes_on(served: Served, seen: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "prefect").mkdir()
+    (tmp_path / "prefect" / "__init__.py").write_text(
+        "def __getattr__(name):\n    raise RuntimeError('half an update')\n"
+    )
+    done = run_recover(seen | {"PYTHONPATH": str(tmp_path)}, "site", "prepare")
+    assert done.returncode == 0, done.stderr
+    told, *lines = done.stderr.splitlines()
+    assert told == "recover: Prefect cannot be used (RuntimeError: half an update); this run goes on without it"
+    assert "✓" in lines[0]
+
+
 def holder(served: Served) -> int:
     return int(json.loads((served.state_dir / "prefect" / "server.json").read_text())["pid"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 from recovery.lease import lease_holder
 from tests.fix_prefect import Served
@@ -50,11 +51,19 @@ def test_run_that_dies_while_no_worker_looks_is_crashed(served: Served) -> None:
 
 
 def test_run_outlives_the_server_and_its_database(served: Served) -> None:
+    """The worker is another one too: the old one could have taken the runs of whoever had the port meanwhile."""
     nap = served.nap()
-    killed = {words: served.program(words) for words in ("bin/postgres -D", "uvicorn")}
-    for pid in killed.values():
-        os.kill(pid, signal.SIGKILL)
+    killed = {words: served.program(words) for words in ("bin/postgres -D", "uvicorn", "deployments.worker")}
+    database = killed["bin/postgres -D"]
+    orphan = int(Path(f"/proc/{database}/task/{database}/children").read_text().split()[-1])
+    said = served.state_dir / "prefect" / "log" / "postgres.log"
+    before = said.read_text().count("shared memory block")
+    os.kill(orphan, signal.SIGSTOP)  # it still has the memory of the one that is killed: no other may start
+    for words in ("bin/postgres -D", "uvicorn"):
+        os.kill(killed[words], signal.SIGKILL)
     nap.wake()  # it ends while nobody hears it
+    until(lambda: said.read_text().count("shared memory block") > before, what=said.read_text)
+    os.kill(orphan, signal.SIGCONT)
     for words, pid in killed.items():
         until(lambda words=words, pid=pid: served.program(words) != pid, what=words)
     until(served.answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -14,9 +15,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployments.own_postgres import running_postgres
+from deployments.own_postgres import names_a_dead_process, running_postgres
 from deployments.past_runs import read_past_run
 from deployments.place import place_of, server_environment, worker_environment
+from deployments.serve import _is_taken
 from recovery.errors import SettingsInvalid
 from recovery.settings import Settings
 from tests.waiting import until
@@ -120,11 +122,33 @@ def test_a_program_that_has_its_number_by_now_is_not(lock: Path) -> None:
         other.kill()
 
 
-@pytest.mark.parametrize("text", ["", "1", "x\n/data\n1\n", "-1\n/data\n1\n"])
+@pytest.mark.parametrize("text", ["", "1", "x\n/data\n1\n", "-1\n/data\n1\n", "0\n/data\n1\n"])
 def test_a_lock_file_that_says_nothing_names_nobody(lock: Path, text: str) -> None:
     assert running_postgres(lock) is None
     lock.write_text(text)
     assert running_postgres(lock) is None
+    assert not names_a_dead_process(lock)
+
+
+def test_what_names_a_process_that_is_gone_is_left_to_postgresql(lock: Path) -> None:
+    lock.write_text(f"{NEVER}\n/data\n1\n")
+    assert names_a_dead_process(lock)
+    lock.write_text(f"{os.getpid()}\n/data\n1\n")
+    assert not names_a_dead_process(lock)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "", "::"])
+def test_a_port_is_taken_while_somebody_listens(host: str) -> None:
+    family = socket.AF_INET6 if host == "::" else socket.AF_INET
+    try:
+        listener = socket.create_server((host, 0), family=family)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listener:
+        port = listener.getsockname()[1]
+        assert _is_taken(host, port)
+    assert not _is_taken(host, port)
+    assert not _is_taken("no-such-host.invalid", port)
 
 
 def journal(folder: Path, *entries: dict[str, object]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ import pytest
 
 from recovery import ports
 from recovery.errors import SettingsInvalid
-from recovery.ports import RANGE, is_free, release_ports, reserve_ports
+from recovery.ports import RANGE, bind_error, is_free, release_ports, reserve_ports
 
 
 @pytest.fixture
@@ -95,3 +96,21 @@ def test_a_full_disk_does_not_cost_what_was_reserved(
         reserve_ports(folder(tmp_path, "second"), ["a"], registry=registry)
     monkeypatch.undo()
     assert str(given["a"]) in registry.read_text()
+
+
+def test_who_can_write_beside_the_registry_cannot_stop_it(tmp_path: Path, registry: Path) -> None:
+    """The name of the new one could be guessed, and in /tmp everybody can take a name."""
+    (tmp_path / "registry.new").mkdir()
+    assert reserve_ports(folder(tmp_path, "site"), ["a"], registry=registry)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["registry.json", "registry.new", "site"]
+    assert registry.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_machine_without_such_addresses_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, "Address family not supported by protocol")
+
+    monkeypatch.setattr(ports.socket, "socket", none)
+    error = bind_error(socket.AF_INET6, ("::1", 1, 0, 0))
+    assert error is not None
+    assert error.errno == errno.EAFNOSUPPORT

@@ -104,3 +104,13 @@ def test_who_stops_the_tests_gets_no_second_tries(project: Path) -> None:
     status, said = run(project, "--second-try")
     assert status == 2
     assert not [line for line in said if "second try, alone" in line]
+
+
+def test_who_stops_at_the_first_failure_gets_no_second_tries(project: Path) -> None:
+    """What did not run would be green."""
+    (project / "drills" / "test_a_shy.py").write_text(ONCE.format(note=str(project / "note")))
+    for option in ("-x", "--maxfail=1"):
+        status, said = run(project, "--second-try", option)
+        assert status == 1
+        assert not [line for line in said if "second try, alone" in line]
+        (project / "note").unlink()

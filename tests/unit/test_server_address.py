@@ -79,13 +79,13 @@ def test_an_answer_that_takes_a_second_is_an_answer(site: Path) -> None:
     with health(1.0) as url:
         noted(site, url)
         assert answers(url, MARK)
-        assert answering_server(site, on_silence=never) == url
+        assert answering_server(site, on_silence=never) == noted_address(site)
 
 
 def test_a_server_that_hangs_up_once_is_asked_again(site: Path) -> None:
     with health(-1, -1) as url:
         noted(site, url)
-        assert answering_server(site, on_silence=never) == url
+        assert answering_server(site, on_silence=never) == noted_address(site)
 
 
 def test_a_server_that_lives_and_never_answers_is_told_and_gone_without(

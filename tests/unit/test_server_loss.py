@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tasks import server_loss
-from tasks.server_loss import run_in_spite_of_the_server, server_is_lost
+from tasks.server_loss import patience, run_in_spite_of_the_server, server_is_lost
 from tests.waiting import PATIENCE
 
 
@@ -30,7 +30,8 @@ def run(fn: Callable[[], Any], engine: Callable[[Any], Any], seconds: float = PA
     """What comes of it when this engine runs it, and what was said."""
     said: list[str] = []
     flow = SimpleNamespace(fn=fn)
-    return run_in_spite_of_the_server(flow, engine, fn, said.append, seconds), said
+    with patience(seconds, said.append):
+        return run_in_spite_of_the_server(flow, engine, fn), said
 
 
 def hang(*_: Any) -> None:
@@ -116,3 +117,18 @@ def test_a_stop_after_it_does_not_lose_the_result() -> None:
 def test_what_else_waits_for_the_alarm_has_it_while_the_runbook_runs() -> None:
     before = signal.getsignal(signal.SIGALRM)
     assert run(lambda: signal.getsignal(signal.SIGALRM), lambda flow: flow.fn()) == (before, [])
+
+
+def test_a_run_that_is_called_has_the_same_patience_and_the_loss_is_told_once() -> None:
+    """It held the recovery back for two minutes, by the client's own deadline and retries."""
+
+    def called() -> str:
+        return str(run_in_spite_of_the_server(SimpleNamespace(fn=runbook), hang, runbook))
+
+    def engine(flow: Any) -> None:
+        flow.fn()
+        hang()
+
+    begin = time.monotonic()
+    assert run(called, engine, 5.0) == ("restored", ["the Prefect server is lost: it does not answer"])
+    assert time.monotonic() - begin < PATIENCE  # not twice `hang`
