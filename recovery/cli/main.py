@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from recovery.errors import RecoveryError
+from recovery.errors import Interrupted, RecoveryError
 
 # Group or command, the module that has it, and the line that --help shows (nothing is imported for it).
 _GROUPS = {
@@ -39,6 +39,13 @@ class _Groups(TyperGroup):
         made = typer.main.get_command(importlib.import_module(_GROUPS[cmd_name][0]).app)
         made.name = cmd_name
         return made
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call the command. Typer would end with 130 on Ctrl-C, and without a word."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped by you", "run the same command again; it goes on where it is safe") from None
 
 
 def _called(name: str) -> bool:
@@ -82,6 +89,9 @@ def _show_commands(verbose: bool) -> None:
 
 def main() -> None:
     """Run a command; every failure is one message and a stable exit status."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us: what is done matters, not what is said
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the end
     try:
         _run()
     except BaseException as end:
@@ -96,11 +106,6 @@ def _run() -> None:
     except RecoveryError as error:
         _say(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(
-            "\nrecover: stopped by you\nNEXT: run the same command again; it goes on where it is safe", file=sys.stderr
-        )
-        sys.exit(18)
 
 
 def _say(error: RecoveryError) -> None:

@@ -137,7 +137,7 @@ def leave_in_time(status: int) -> None:
     from tasks.server_loss import server_is_lost
 
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more, or it is closed
+        with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
             stream.flush()
     last = threading.Timer(1.0 if server_is_lost() else _FAREWELL_SECONDS, os._exit, [status])
     last.daemon = True

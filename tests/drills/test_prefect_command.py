@@ -198,7 +198,8 @@ def test_a_server_that_is_lost_in_the_middle_changes_nothing_of_what_is_done(
         out, said = command.communicate(timeout=PATIENCE)
     assert command.returncode == 0, said
     assert json.loads(out)
-    assert said == "recover: the Prefect server is lost: it does not answer; this run goes on without it\n"
+    lost = r"recover: the Prefect server is lost: (ConnectError|it does not answer); this run goes on without it\n"
+    assert re.fullmatch(lost, said), said  # once, though the restore test's own run has lost it, too
 
 
 def test_what_somebody_left_in_the_folder_is_not_read(served: Served, seen: dict[str, str], tmp_path: Path) -> None:

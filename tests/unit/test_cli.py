@@ -142,3 +142,23 @@ def test_misspelt_commands(
     told = capsys.readouterr()
     assert told.out == ""
     assert said in told.err
+
+
+def test_a_closed_output_is_no_error() -> None:
+    """A cron job with >&- : sys.stdout is None then."""
+    words = ["-P", "-c", "from recovery.cli.main import main; main()", "settings", "show", "--help"]
+    shell = ["bash", "-c", 'exec "$@" >&-', "bash", sys.executable, *words]
+    done = subprocess.run(shell, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_who_stops_a_command_is_told_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recovery.cli.main._show_commands", stop)
+    assert here(monkeypatch, "settings", "show") == 18
+    said = "recover: stopped by you\nNEXT: run the same command again; it goes on where it is safe\n"
+    assert capsys.readouterr().err == said
