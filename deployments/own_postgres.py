@@ -9,6 +9,7 @@ import os
 import pwd
 import secrets
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from deployments.children import Child, dies_with_us, start_child, wait_until_ready
@@ -61,8 +62,8 @@ class OwnPostgres:
         """The connection as Prefect wants to have it. Holds the password: environment only."""
         return f"postgresql+asyncpg://{_USER}:{self._password()}@127.0.0.1:{self.port}/postgres"
 
-    def start(self) -> Child:
-        """Start the server and wait until it answers.
+    def start(self, *, given_up: Callable[[], bool] = lambda: False) -> Child:
+        """Start the server and wait until it answers, or the wait is given up.
 
         Waits: for the processes that a killed one left; they use the same memory and end within seconds.
         Raises: TargetUnreachable with its last words when it does not.
@@ -72,7 +73,10 @@ class OwnPostgres:
         self._wait_for_predecessor()
         self.port = self.port or self._take_port()
         child = wait_until(
-            self._try, _ORPHANS_SECONDS, so=lambda one: one.alive or _ORPHANS not in one.last_words(), pause=1.0
+            lambda: self._try(given_up),
+            _ORPHANS_SECONDS,
+            so=lambda one: one.alive or given_up() or _ORPHANS not in one.last_words(),
+            pause=1.0,
         )
         if not child.alive:
             raise TargetUnreachable(
@@ -80,7 +84,7 @@ class OwnPostgres:
             )
         return child
 
-    def _try(self) -> Child:
+    def _try(self, given_up: Callable[[], bool]) -> Child:
         """Start it; it lives when it answers."""
         child = start_child(
             "postgres",
@@ -90,7 +94,7 @@ class OwnPostgres:
             log=self.place.log_dir / "postgres.log",
             stop_signal=signal.SIGINT,
         )
-        if not wait_until_ready(child, self.answers, _START_SECONDS):
+        if not wait_until_ready(child, self.answers, _START_SECONDS, given_up=given_up):
             child.stop(5)
         return child
 
@@ -158,7 +162,7 @@ class OwnPostgres:
         if running := wait_until(lambda: running_postgres(lock), _START_SECONDS, so=lambda pid: pid is None):
             raise TargetUnreachable(f"an older PostgreSQL still runs in {self.data_dir}", f"stop process {running}")
         if lock.exists() and not names_a_dead_process(lock):
-            lock.unlink()
+            lock.unlink(missing_ok=True)
 
     def _password(self) -> str:
         file = self.place.folder / "database.password"
@@ -194,6 +198,6 @@ def names_a_dead_process(lock: Path) -> bool:
     """Whether the process that wrote this postmaster.pid is gone, and nobody else has its number."""
     try:
         pid = int(lock.read_text().splitlines()[0])
-    except (ValueError, IndexError):
+    except (OSError, ValueError, IndexError):
         return False
     return pid > 0 and not Path(f"/proc/{pid}").exists()

@@ -73,7 +73,7 @@ class Serving:
         Raises: TargetUnreachable when a part does not come up in time.
         """
         self._refuse_a_taken_port()
-        self.children["postgres"] = self.postgres.start()
+        self.children["postgres"] = self._start_postgres()
         self.children["server"] = self._start_server()
         self.children["worker"] = self._start_worker()
         self._wait("server", self.flow_runs.answers)
@@ -90,12 +90,15 @@ class Serving:
             if now >= reconcile_at:
                 self._keep_runs_true()
                 reconcile_at = time.monotonic() + _RECONCILE_SECONDS
-            if now >= import_at and self.flow_runs.answers():
-                import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
+            if now >= import_at:
+                if self.flow_runs.answers():
+                    import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
                 import_at = time.monotonic() + _IMPORT_SECONDS
             time.sleep(0.2)
 
     def _keep_runs_true(self) -> None:
+        if not self.flow_runs.answers():
+            return  # it is busy, or another site's
         self.flow_runs.crash_the_dead()
         try:
             count_slots(self.postgres)
@@ -128,6 +131,9 @@ class Serving:
                 f"something else serves at {self.place.url}: another site, or another program",
                 "choose another port in [server] of recovery.toml, or stop that one",
             )
+
+    def _start_postgres(self) -> Child:
+        return self.postgres.start(given_up=lambda: self.asked_to_stop)
 
     def _start_server(self) -> Child:
         where = ("--host", self.place.host, "--port", str(self.place.port), "--header", f"{MARK_HEADER}:{self.mark}")
@@ -169,10 +175,11 @@ class Serving:
             self.children[name] = self._starts()[name]()
 
     def _starts(self) -> dict[str, Callable[[], Child]]:
-        return {"postgres": self.postgres.start, "server": self._start_server, "worker": self._start_worker}
+        return {"postgres": self._start_postgres, "server": self._start_server, "worker": self._start_worker}
 
     def _restart_the_dead(self) -> None:
         """Start again what ended by itself. Raises: TargetUnreachable when that happens again and again."""
+        self._end_worker_without_server()
         for name, child in self.children.items():
             if child.alive or self.asked_to_stop:
                 continue
@@ -184,16 +191,16 @@ class Serving:
             self._restarts.append(time.monotonic())
             log.warning("the %s ended (status %s); starting it again", child.name, child.process.returncode)
             if name == "server":
-                self._start_server_again()
-            else:
-                self.children[name] = self._starts()[name]()
+                self._end_worker_without_server()
+                self._refuse_a_taken_port()
+            self.children[name] = self._starts()[name]()
+            if name == "server":
+                self.children["worker"] = self._start_worker()
 
-    def _start_server_again(self) -> None:
-        """With a new worker: the old one would take the runs of whoever serves at our address meanwhile."""
-        self.children["worker"].stop(0)
-        self._refuse_a_taken_port()
-        self.children["server"] = self._start_server()
-        self.children["worker"] = self._start_worker()
+    def _end_worker_without_server(self) -> None:
+        """It would take the runs of whoever serves at our address meanwhile."""
+        if not self.children["server"].alive:
+            self.children["worker"].stop(0)
 
 
 def _is_taken(host: str, port: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_NAME = re.compile(r"[\w.*-]+(:\d+)?")
+_NAME = re.compile(r"[\w.*-]+(:\d+)?", re.ASCII)
 
 
 def with_direct_way_to(host: str, environment: Mapping[str, str]) -> dict[str, str]:
@@ -31,6 +31,8 @@ def _may_stay(name: str, value: str) -> bool:
 
 
 def _is_usable(proxy: str) -> bool:
+    if not (proxy.isascii() and proxy.isprintable()):
+        return False
     try:
         where = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         return where.scheme in ("http", "https") and bool((where.hostname or "").strip()) and where.port != 0
@@ -46,8 +48,9 @@ def _hosts(no_proxy: str) -> Iterator[str]:
 
 
 def _is_network(entry: str) -> bool:
+    """An address, or a network of such. Of IPv6 nobody reads networks, and Prefect's client stops at them."""
     try:
-        ipaddress.ip_network(entry, strict=False)
+        network = ipaddress.ip_network(entry, strict=False)
     except ValueError:
         return False
-    return True
+    return network.version == 4 or "/" not in entry

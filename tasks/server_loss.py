@@ -6,6 +6,7 @@ gone or hangs makes that an error, or a long wait: neither may cost the result, 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import functools
 import signal
@@ -17,10 +18,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from tasks.step import warn
+from tasks.step import in_flow_run, warn
 
 _AGAIN_SECONDS = 0.5
 _LOST_SECONDS = 1.0  # what is lost needs no more patience
+# These end waits inside a client: so does every time-out of an answer.
+_OF_ASYNC_CODE = (asyncio.CancelledError, GeneratorExit)
 
 _lost = threading.Event()
 
@@ -81,8 +84,10 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
             deadline.clear()
     except BaseException as error:  # noqa: BLE001 - judged below, each kind by what the runbook came to
         deadline.clear()
-        if not came_to and not failed_by and (stop := _stop_behind(error)):
-            raise stop from None  # who stops a run that has not begun does not get it
+        # Who stops a run that has not begun does not get it, nor what comes after one that is called and has ended.
+        stoppable = in_flow_run() or not (came_to or failed_by)
+        if stoppable and error not in failed_by and (stop := _stop_behind(error)):
+            raise stop from None
         if isinstance(error, (Exception, _TooLong)) and error not in failed_by:
             _lose("it does not answer" if isinstance(error, _TooLong) else type(error).__name__)
     if failed_by:
@@ -101,7 +106,7 @@ def _lose(why: str) -> None:
 def _stop_behind(error: BaseException | None) -> BaseException | None:
     """What stopped the run, also when the server's silence came on top of it: Ctrl-C, SIGTERM, a refusal of Prefect's."""
     while error is not None:
-        if not isinstance(error, (Exception, _TooLong)):
+        if not isinstance(error, (Exception, _TooLong, *_OF_ASYNC_CODE)):
             return error
         error = error.__cause__ or error.__context__
     return None

@@ -6,6 +6,7 @@ import functools
 import importlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -52,6 +53,9 @@ def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
     server = None if os.environ.get("RECOVERY_NO_SERVER") == "1" else use_server(here)
     flow: Callable[..., Any] = getattr(importlib.import_module(module), name)
     run = functools.partial(server.run, flow) if server else flow
+    # Whoever ends us from outside gets what Ctrl-C gets: what was begun is cleared away, and it is said how to go on.
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     if quiet:
         return run(**parameters)
     with _Screen() as screen:

@@ -8,8 +8,10 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recovery.errors import RecoveryError
@@ -98,22 +100,38 @@ def _enter(site: Site, address: ServerAddress) -> Server:
     """Have Prefect in this process, its client speaking to this server, so that what is imported next are flows."""
     from deployments.flow_runs import FlowRuns
     from deployments.place import place_of
-    from recovery.server_address import client_environment, server_folder
+    from recovery.server_address import client_environment
 
-    state_dir = site.settings.site.state_dir
     password = site.secrets.reveal(site.settings.server.api_password)
     place = place_of(site.settings, password)
-    environment = client_environment(os.environ, state_dir, address.url, password) | _COMMAND
+    environment = client_environment(os.environ, place.state_dir, address.url, password) | _COMMAND
     for name in os.environ.keys() - environment.keys():
         del os.environ[name]
     os.environ.update(environment)
     # Prefect writes to the terminal whenever the server does not take its log lines.
     logging.raiseExceptions = False
     # Prefect takes settings from the current folder too, and reads them only when it is used: so in a folder of ours.
-    with contextlib.chdir(server_folder(state_dir)):
+    with _in_folder(place.folder):
         importlib.import_module("tasks.runbook_flow")
     _used.append(Server(FlowRuns(place, address.mark)))
     return _used[-1]
+
+
+@contextlib.contextmanager
+def _in_folder(folder: Path) -> Iterator[None]:
+    """Be in this folder for a moment."""
+    try:
+        before = Path.cwd()
+    except OSError:  # it was removed
+        before = Path("/")
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        try:
+            os.chdir(before)
+        except OSError:  # closed to this user (sudo -u): nothing there could have been meant
+            os.chdir("/")
 
 
 def _forget_prefect() -> None:

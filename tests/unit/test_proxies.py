@@ -37,7 +37,10 @@ def test_aws_is_reached_through_the_proxy_and_our_server_is_not(monkeypatch: pyt
     httpx.Client().close()
 
 
-@pytest.mark.parametrize("proxy", ["socks5://proxy:1", "http://[", "http://proxy:port", "http://proxy:0", "://", " "])
+@pytest.mark.parametrize(
+    "proxy",
+    ["socks5://proxy:1", "http://[", "http://proxy:port", "http://proxy:0", "://", " ", "http://pröxy_x:1", "p\x01:1"],
+)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 def test_a_proxy_that_cannot_be_used_is_left_out(monkeypatch: pytest.MonkeyPatch, name: str, proxy: str) -> None:
     enter(monkeypatch, **{name: proxy})
@@ -45,7 +48,13 @@ def test_a_proxy_that_cannot_be_used_is_left_out(monkeypatch: pytest.MonkeyPatch
     httpx.Client().close()
 
 
-@pytest.mark.parametrize("listed", ["[::1]", "a:b", "http://[", "fe80::1, 10.0.0.0/8 ,.corp,*.example", "%%%", ",,"])
+@pytest.mark.parametrize(
+    "listed",
+    [
+        *("[::1]", "a:b", "http://[", "fe80::1, 10.0.0.0/8 ,.corp,*.example", "%%%", ",,", "fe80::1%eth0"),
+        *("10.0.0.0/8,fd00::/8", "::1/128", "über_x", "a\tb", "host:99999", "*.:", "::ffff:1.2.3.4"),
+    ],
+)
 def test_a_list_of_direct_ways_that_cannot_be_read_stops_nobody(monkeypatch: pytest.MonkeyPatch, listed: str) -> None:
     enter(monkeypatch, HTTPS_PROXY="http://proxy:1", no_proxy=listed)
     httpx.Client().close()

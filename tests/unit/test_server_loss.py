@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -132,3 +133,45 @@ def test_a_run_that_is_called_has_the_same_patience_and_the_loss_is_told_once() 
     begin = time.monotonic()
     assert run(called, engine, 5.0) == ("restored", ["the Prefect server is lost: it does not answer"])
     assert time.monotonic() - begin < PATIENCE  # not twice `hang`
+
+
+def test_a_time_out_is_no_stop() -> None:
+    """A time-out of asynchronous code has a CancelledError behind it; the restore in a restore test was left out."""
+
+    def engine(_flow: Any) -> None:
+        try:
+            raise asyncio.CancelledError
+        except asyncio.CancelledError:
+            raise TimeoutError from None
+
+    def other(_flow: Any) -> None:
+        try:
+            raise asyncio.CancelledError
+        except asyncio.CancelledError as cancelled:
+            raise TimeoutError from cancelled
+
+    for one in (engine, other):
+        assert run(runbook, one) == ("restored", ["the Prefect server is lost: TimeoutError"])
+        server_loss._lost.clear()
+
+
+@pytest.mark.parametrize("outcome", ["restored", "no sound backup"])
+def test_a_stop_at_the_end_of_a_run_that_is_called_stops_its_caller(
+    monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    """It was dropped, and the restore of the next repository began."""
+    monkeypatch.setattr(server_loss, "in_flow_run", lambda: True)
+
+    def called() -> str:
+        if outcome != "restored":
+            raise Refusal(outcome)
+        return outcome
+
+    def engine(flow: Any) -> None:
+        try:
+            flow.fn()
+        finally:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(called, engine)
