@@ -18,7 +18,7 @@ from deployments.processes import began_before
 from recovery.adapters.files import remove_tree, write_text
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.process import PROMPT_SECONDS, Host
-from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
+from recovery.errors import Interrupted, RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import DatabaseAddress
 from recovery.ports import release_ports, reserve_ports
 from recovery.redaction import remember_secret
@@ -29,6 +29,7 @@ _USER = "prefect"
 _START_SECONDS = 150.0
 _ORPHANS = "shared memory block"
 _ORPHANS_SECONDS = 60.0
+_STOP_SECONDS = 60.0  # it may be reading its WAL; one that hangs is killed
 _LOOK_SECONDS = 10  # one look; who gets no answer looks again
 _INITDB_OPTIONS = ("--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
 _OPTIONS = {
@@ -66,7 +67,7 @@ class OwnPostgres:
         """Start the server and wait until it answers, or the wait is given up.
 
         Waits: for the processes that a killed one left; they use the same memory and end within seconds.
-        Raises: TargetUnreachable with its last words when it does not.
+        Raises: TargetUnreachable with its last words when it does not; Interrupted.
         """
         if not self.data_dir.exists():
             self._create()
@@ -78,6 +79,8 @@ class OwnPostgres:
             so=lambda one: one.alive or given_up() or _ORPHANS not in one.last_words(),
             pause=1.0,
         )
+        if not child.alive and given_up():
+            raise Interrupted("asked to stop while starting", "run recover serve again")
         if not child.alive:
             raise TargetUnreachable(
                 f"Prefect's own PostgreSQL does not start: {child.last_words()}", f"read {child.log}"
@@ -95,7 +98,7 @@ class OwnPostgres:
             stop_signal=signal.SIGINT,
         )
         if not wait_until_ready(child, self.answers, _START_SECONDS, given_up=given_up):
-            child.stop(5)
+            child.stop(_STOP_SECONDS if given_up() else 5)
         return child
 
     def give_back_port(self) -> None:

@@ -17,6 +17,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import FrameType
 
@@ -85,15 +86,17 @@ class Serving:
         """Until somebody asks us to stop: start again what died, and keep the list of runs true."""
         reconcile_at = import_at = 0.0
         while not self.asked_to_stop:
-            self._restart_the_dead()
+            with suppress(Interrupted):  # asked to stop meanwhile
+                self._restart_the_dead()
             now = time.monotonic()
             if now >= reconcile_at:
                 self._keep_runs_true()
                 reconcile_at = time.monotonic() + _RECONCILE_SECONDS
             if now >= import_at:
-                if self.flow_runs.answers():
+                answers = self.flow_runs.answers()
+                if answers:
                     import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
-                import_at = time.monotonic() + _IMPORT_SECONDS
+                import_at = time.monotonic() + (_IMPORT_SECONDS if answers else _RECONCILE_SECONDS)
             time.sleep(0.2)
 
     def _keep_runs_true(self) -> None:
@@ -133,7 +136,12 @@ class Serving:
             )
 
     def _start_postgres(self) -> Child:
-        return self.postgres.start(given_up=lambda: self.asked_to_stop)
+        def over() -> bool:
+            if "worker" in self.children:  # this takes minutes at times, and the server may end meanwhile
+                self._end_worker_without_server()
+            return self.asked_to_stop
+
+        return self.postgres.start(given_up=over)
 
     def _start_server(self) -> Child:
         where = ("--host", self.place.host, "--port", str(self.place.port), "--header", f"{MARK_HEADER}:{self.mark}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_NUMBERS = re.compile(r"[\d.]+")
 _NAME = re.compile(r"[\w.*-]+(:\d+)?", re.ASCII)
 
 
@@ -31,11 +32,14 @@ def _may_stay(name: str, value: str) -> bool:
 
 
 def _is_usable(proxy: str) -> bool:
-    if not (proxy.isascii() and proxy.isprintable()):
+    if not (proxy.isascii() and proxy.isprintable() and proxy == proxy.strip()):
         return False
     try:
         where = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        return where.scheme in ("http", "https") and bool((where.hostname or "").strip()) and where.port != 0
+        host = where.hostname or ""
+        if ":" in host or "[" in where.netloc or _NUMBERS.fullmatch(host):
+            ipaddress.ip_address(host)
+        return where.scheme in ("http", "https") and bool(host.strip()) and where.port != 0
     except ValueError:  # a port that is no number, half a bracket
         return False
 

@@ -59,7 +59,7 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
         return fn()
     came_to: list[Any] = []
     failed_by: list[BaseException] = []
-    deadline = _Deadline(_patience.get().seconds)
+    called, deadline, late_stops = in_flow_run(), _Deadline(_patience.get().seconds), _LateStops()
 
     @functools.wraps(flow.fn)
     def noted(*args: Any, **kwargs: Any) -> Any:
@@ -71,6 +71,7 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
             raise
         finally:
             deadline.set()
+            late_stops.listen()
         return came_to[0]
 
     watched = copy.copy(flow)
@@ -82,14 +83,17 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
             returned.append(run(watched))
         finally:
             deadline.clear()
+            late_stops.end()
     except BaseException as error:  # noqa: BLE001 - judged below, each kind by what the runbook came to
         deadline.clear()
         # Who stops a run that has not begun does not get it, nor what comes after one that is called and has ended.
-        stoppable = in_flow_run() or not (came_to or failed_by)
+        stoppable = called or not (came_to or failed_by)
         if stoppable and error not in failed_by and (stop := _stop_behind(error)):
             raise stop from None
-        if isinstance(error, (Exception, _TooLong)) and error not in failed_by:
+        if isinstance(error, (Exception, _TooLong, *_OF_ASYNC_CODE)) and error not in failed_by:
             _lose("it does not answer" if isinstance(error, _TooLong) else type(error).__name__)
+    if called and late_stops.seen:
+        raise late_stops.seen[0]
     if failed_by:
         raise failed_by[0]
     found = came_to or returned
@@ -119,6 +123,28 @@ def server_is_lost() -> bool:
 
 class _TooLong(BaseException):
     """The server keeps us waiting. Not an Exception: Prefect would ask the server to note that one."""
+
+
+class _LateStops:
+    """Remembers a Ctrl-C that comes after the runbook's own end: Prefect writes of it in the log, and drops it."""
+
+    def __init__(self) -> None:
+        self.seen: list[KeyboardInterrupt] = []
+        self._listens = False
+
+    def listen(self) -> None:
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self._remember)
+            self._listens = True
+
+    def end(self) -> None:
+        if self._listens:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _remember(self, _number: int, _frame: FrameType | None) -> None:
+        self.seen.append(KeyboardInterrupt())
+        raise self.seen[-1]
 
 
 class _Deadline:

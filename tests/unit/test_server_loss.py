@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -150,8 +151,11 @@ def test_a_time_out_is_no_stop() -> None:
         except asyncio.CancelledError as cancelled:
             raise TimeoutError from cancelled
 
-    for one in (engine, other):
-        assert run(runbook, one) == ("restored", ["the Prefect server is lost: TimeoutError"])
+    def bare(_flow: Any) -> None:
+        raise asyncio.CancelledError
+
+    for one, name in ((engine, "TimeoutError"), (other, "TimeoutError"), (bare, "CancelledError")):
+        assert run(runbook, one) == ("restored", [f"the Prefect server is lost: {name}"])
         server_loss._lost.clear()
 
 
@@ -175,3 +179,24 @@ def test_a_stop_at_the_end_of_a_run_that_is_called_stops_its_caller(
 
     with pytest.raises(KeyboardInterrupt):
         run(called, engine)
+
+
+@pytest.mark.parametrize(("called", "outcome"), [(True, "stopped"), (False, "restored")])
+def test_a_stop_that_prefect_drops_stops_what_called_it(
+    monkeypatch: pytest.MonkeyPatch, called: bool, outcome: str
+) -> None:
+    """Prefect only logs one that comes after the runbook's own end."""
+    monkeypatch.setattr(server_loss, "in_flow_run", lambda: called)
+
+    def engine(flow: Any) -> Any:
+        came_to = flow.fn()
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return came_to
+
+    try:
+        found, said = run(runbook, engine)
+    except KeyboardInterrupt:
+        found, said = "stopped", []
+    assert (found, said) == (outcome, [])
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
