@@ -88,6 +88,8 @@ class Serving:
         while not self.asked_to_stop:
             with suppress(Interrupted):  # asked to stop meanwhile
                 self._restart_the_dead()
+            if self.asked_to_stop:
+                break
             now = time.monotonic()
             if now >= reconcile_at:
                 self._keep_runs_true()

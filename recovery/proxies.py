@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_NUMBERS = re.compile(r"[\d.]+")
+_NUMBERS = re.compile(r"\d+(\.\d+){3}")
 _NAME = re.compile(r"[\w.*-]+(:\d+)?", re.ASCII)
 
 

@@ -86,6 +86,7 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
             late_stops.end()
     except BaseException as error:  # noqa: BLE001 - judged below, each kind by what the runbook came to
         deadline.clear()
+        late_stops.end()
         # Who stops a run that has not begun does not get it, nor what comes after one that is called and has ended.
         stoppable = called or not (came_to or failed_by)
         if stoppable and error not in failed_by and (stop := _stop_behind(error)):
