@@ -181,6 +181,15 @@ def test_a_stop_at_the_end_of_a_run_that_is_called_stops_its_caller(
         run(called, engine)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """As in a terminal: what a shell starts in the background has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("called", "outcome"), [(True, "stopped"), (False, "restored")])
 def test_a_stop_that_prefect_drops_stops_what_called_it(
     monkeypatch: pytest.MonkeyPatch, called: bool, outcome: str
