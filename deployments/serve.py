@@ -92,18 +92,15 @@ class Serving:
                 break
             now = time.monotonic()
             if now >= reconcile_at:
-                self._keep_runs_true()
+                if self.flow_runs.answers():  # else it is busy, or another site's
+                    self._keep_runs_true()
+                    if now >= import_at:
+                        import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
+                        import_at = time.monotonic() + _IMPORT_SECONDS
                 reconcile_at = time.monotonic() + _RECONCILE_SECONDS
-            if now >= import_at:
-                answers = self.flow_runs.answers()
-                if answers:
-                    import_past_runs(self.flow_runs, self.postgres, site().runs_dir)
-                import_at = time.monotonic() + (_IMPORT_SECONDS if answers else _RECONCILE_SECONDS)
             time.sleep(0.2)
 
     def _keep_runs_true(self) -> None:
-        if not self.flow_runs.answers():
-            return  # it is busy, or another site's
         self.flow_runs.crash_the_dead()
         try:
             count_slots(self.postgres)

@@ -18,9 +18,9 @@ LEASE = "serve"
 MARK_HEADER = "X-Recovery-Serve"
 # One question. A busy machine takes seconds to answer; a dead server refuses at once.
 _ANSWER_SECONDS = 10.0
-# How long a command asks a server whose process lives before it goes on without it: as long as that
+# How long a command waits for a server whose process lives before it goes on without it: as long as that
 # takes to start its web server again, and no longer, because somebody waits for a recovery.
-_PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def answering_server(state_dir: Path, *, on_silence: Callable[[str], None]) -> S
     address = running_server(state_dir)
     if address is None:
         return None
-    if wait_until(lambda: answers(address.url, address.mark), _PATIENCE_SECONDS, pause=0.2):
+    if wait_until(lambda: answers(address.url, address.mark), PATIENCE_SECONDS, pause=0.2):
         return address
     on_silence(f"the Prefect server at {address.url} (process {address.pid}) does not answer")
     return None

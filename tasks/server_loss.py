@@ -87,18 +87,25 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
     except BaseException as error:  # noqa: BLE001 - judged below, each kind by what the runbook came to
         deadline.clear()
         late_stops.end()
-        # Who stops a run that has not begun does not get it, nor what comes after one that is called and has ended.
-        stoppable = called or not (came_to or failed_by)
-        if stoppable and error not in failed_by and (stop := _stop_behind(error)):
-            raise stop from None
-        if isinstance(error, (Exception, _TooLong, *_OF_ASYNC_CODE)) and error not in failed_by:
-            _lose("it does not answer" if isinstance(error, _TooLong) else type(error).__name__)
+        if error not in failed_by:
+            _judge(error, stoppable=called or not (came_to or failed_by))
     if called and late_stops.seen:
         raise late_stops.seen[0]
     if failed_by:
         raise failed_by[0]
     found = came_to or returned
     return found[0] if found else fn()
+
+
+def _judge(error: BaseException, *, stoppable: bool) -> None:
+    """An error of the engine's, not of the runbook's: a stop is raised, else the server is lost.
+
+    Who stops a run that has not begun does not get it, nor what comes after one that is called and has ended.
+    """
+    if stoppable and (stop := _stop_behind(error)):
+        raise stop from None
+    if isinstance(error, (Exception, _TooLong, *_OF_ASYNC_CODE)):
+        _lose("it does not answer" if isinstance(error, _TooLong) else type(error).__name__)
 
 
 def _lose(why: str) -> None:

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from recovery.server_address import ServerAddress
     from recovery.site import Site
 
-# How long the server may keep a person waiting, who wants to know what was recovered: as long as it takes
-# to start again, and no longer.
-_PATIENCE_SECONDS = 20.0
 _FAREWELL_SECONDS = 15.0  # the last lines of the log, on a busy machine
 _COMMAND = {
     "PREFECT_CLIENT_MAX_RETRIES": "3",
@@ -69,9 +66,10 @@ def _carry(flow: Any, made: dict[str, Any], parameters: dict[str, Any]) -> Any:
     from prefect.client.schemas.objects import FlowRun
     from prefect.flow_engine import run_flow
 
+    from recovery.server_address import PATIENCE_SECONDS
     from tasks.server_loss import patience, run_in_spite_of_the_server
 
-    with patience(_PATIENCE_SECONDS, go_on_without):
+    with patience(PATIENCE_SECONDS, go_on_without):
         return run_in_spite_of_the_server(
             flow,
             lambda watched: run_flow(watched, flow_run=FlowRun.model_validate(made), parameters=parameters),

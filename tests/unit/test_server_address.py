@@ -91,7 +91,7 @@ def test_a_server_that_hangs_up_once_is_asked_again(site: Path) -> None:
 def test_a_server_that_lives_and_never_answers_is_told_and_gone_without(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server_address, "_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(server_address, "PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr(server_address, "_ANSWER_SECONDS", 0.1)
     said: list[str] = []
     noted(site, "http://127.0.0.1:9")
@@ -103,7 +103,7 @@ def test_a_server_that_lives_and_never_answers_is_told_and_gone_without(
 
 def test_the_server_of_another_site_is_none_of_ours(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has the port that ours had: a command would do this site's recovery under the other's name."""
-    monkeypatch.setattr(server_address, "_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(server_address, "PATIENCE_SECONDS", 0.3)
     said: list[str] = []
     with health(mark="of-another-site") as url:
         noted(site, url)
