@@ -169,6 +169,11 @@ def _heartbeat(connection: Connection) -> datetime | None:
     return row[0] if row else None
 
 
+_ARCHIVER: LiteralString = """
+SELECT archived_count, failed_count, last_archived_wal, last_archived_time, last_failed_time FROM pg_stat_archiver
+"""
+
+
 def _read_facts(connection: Connection) -> ServerFacts:
     query = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
     settings: dict[str, str] = dict(connection.execute(query, (list(_WATCHED_SETTINGS),)).fetchall())
@@ -182,11 +187,7 @@ def _read_facts(connection: Connection) -> ServerFacts:
                   CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_walfile_name(pg_current_wal_lsn()) END
            FROM pg_control_system() s, pg_control_checkpoint() c""",
     )
-    archiver = one_row(
-        connection,
-        """SELECT archived_count, failed_count, last_archived_wal, last_archived_time, last_failed_time
-           FROM pg_stat_archiver""",
-    )
+    archiver = one_row(connection, _ARCHIVER)
     # After a promotion the control file names the old timeline until the next checkpoint.
     timeline = int(row[9][:8], 16) if row[9] else row[2]
     return ServerFacts(
