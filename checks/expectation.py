@@ -16,6 +16,19 @@ def no_rows(suite: str, name: str, expected: str, query: str, *, table: TableNam
     return Expectation(suite, name, expected, ExpectationKind.NO_ROWS, table=table, query=query)
 
 
+def rows_meet(
+    suite: str, name: str, expected: str, table: TableName, breaks: str, *, shown: Iterable[str]
+) -> Expectation:
+    """Expect that no row of a table (as `c`) is one for which this SQL is true; all such share one scan."""
+    columns = tuple(dict.fromkeys(shown))
+    return Expectation(suite, name, expected, ExpectationKind.ROWS_MEET, table=table, breaks=breaks, shown=columns)
+
+
+def agreed(suite: str, name: str, expected: str, differences: Iterable[str]) -> Expectation:
+    """Expect that two catalogs agree; where they do not is already known."""
+    return Expectation(suite, name, expected, ExpectationKind.AGREED, differences=tuple(differences))
+
+
 def not_checked(suite: str, name: str, why: str) -> Expectation:
     """Say that nobody looks, and why."""
     return Expectation(suite, name, why, ExpectationKind.NOT_CHECKED)
@@ -62,8 +75,9 @@ def moment(value: datetime) -> str:
 
 def same_thing(one: Expectation) -> tuple[object, ...]:
     """What an expectation looks at, whatever it is called."""
-    looked_at = (one.kind, one.table, one.columns, one.query, one.minimum, one.maximum)
-    return (*looked_at, one.name) if one.kind is ExpectationKind.NOT_CHECKED else looked_at
+    looked_at = (one.kind, one.table, one.columns, one.query, one.breaks, one.minimum, one.maximum)
+    by_name = one.kind in (ExpectationKind.NOT_CHECKED, ExpectationKind.AGREED)
+    return (*looked_at, one.name) if by_name else looked_at
 
 
 def without_repeats(expectations: Iterable[Expectation]) -> tuple[Expectation, ...]:

@@ -13,14 +13,20 @@ class ExpectationKind(StrEnum):
 
     COLUMNS = "columns"  # the table is there and has these columns
     ROW_COUNT = "row count"  # it has between `minimum` and `maximum` rows
+    ROWS_MEET = "rows meet"  # no row of the table is one that `breaks` it
     UNIQUE = "unique"  # no two rows share these columns
     NO_ROWS = "no rows"  # the query finds nothing
+    AGREED = "agreed"  # what the catalogs already answered: `differences` is empty
     NOT_CHECKED = "not checked"  # said, so that nobody takes silence for health
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """One expectation: a sentence for people and what a machine needs to look."""
+    """One expectation: a sentence for people and what a machine needs to look.
+
+    `breaks` is SQL about a row `c` of the table, true when the row breaks the rule; `shown` are the columns (SQL too)
+    that tell a person which row it is. `known` says why a failure is no news: it is a warning then.
+    """
 
     suite: str
     name: str
@@ -31,3 +37,7 @@ class Expectation:
     minimum: int | None = None
     maximum: int | None = None
     query: str = ""
+    breaks: str = ""
+    shown: tuple[str, ...] = ()
+    differences: tuple[str, ...] = ()
+    known: str = ""

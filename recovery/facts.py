@@ -213,6 +213,7 @@ class CheckStatus(StrEnum):
     """What became of an expectation."""
 
     PASSED = "passed"
+    WARNING = "warning"  # not as it should be, but it was so at the source, or may well have become so since
     FAILED = "failed"
     NOT_CHECKED = "not checked"  # neither: `found` says why nobody looked
 
@@ -248,12 +249,16 @@ class CheckReport:
         return tuple(result for result in self.results if result.status is CheckStatus.FAILED)
 
     @property
+    def warnings(self) -> tuple[CheckResult, ...]:
+        return tuple(result for result in self.results if result.status is CheckStatus.WARNING)
+
+    @property
     def not_checked(self) -> tuple[CheckResult, ...]:
         return tuple(result for result in self.results if result.status is CheckStatus.NOT_CHECKED)
 
     @property
     def passed(self) -> bool:
-        """Whether something was looked at and nothing failed."""
+        """Whether something was looked at and nothing failed; a warning is no failure."""
         return any(result.passed for result in self.results) and not self.failures
 
 

@@ -84,6 +84,8 @@ def summary(report: CheckReport) -> str:
     """The outcome in one line."""
     counts = Counter(result.status for result in report.results)
     parts = [f"{counts[CheckStatus.PASSED]} passed", f"{counts[CheckStatus.FAILED]} failed"]
+    if counts[CheckStatus.WARNING]:
+        parts.append(f"{counts[CheckStatus.WARNING]} warnings")
     if counts[CheckStatus.NOT_CHECKED]:
         parts.append(f"{counts[CheckStatus.NOT_CHECKED]} not checked")
     return f"data checks of {report.database}: {', '.join(parts)} in {report.seconds:.1f} s"
@@ -93,7 +95,11 @@ def report_markdown(report: CheckReport) -> str:
     """The report as an artifact of the UI."""
     lines = [f"## {'Passed' if report.passed else 'FAILED'}: {summary(report)}", ""]
     lines += [f"- **{label}:** {text}" for label, text in report.about]
-    for title, results in (("Failed", report.failures), ("Not checked", report.not_checked)):
+    for title, results in (
+        ("Failed", report.failures),
+        ("Warnings", report.warnings),
+        ("Not checked", report.not_checked),
+    ):
         if results:
             lines += ["", f"### {title}", "", "| check | expected | found |", "|---|---|---|", *map(_row, results)]
     suites = Counter(result.suite for result in report.results if result.passed)

@@ -35,7 +35,8 @@ def read_request(line: str) -> Request:
 def _expectation(fields: dict[str, object]) -> Expectation:
     table = fields.pop("table")
     fields["kind"] = ExpectationKind(str(fields["kind"]))
-    fields["columns"] = tuple(fields["columns"])  # type: ignore[arg-type]
+    for name in ("columns", "shown", "differences"):
+        fields[name] = tuple(fields[name])  # type: ignore[arg-type]
     return Expectation(**fields, table=TableName(**table) if isinstance(table, dict) else None)  # type: ignore[arg-type]
 
 

@@ -11,7 +11,7 @@ from recovery.adapters.expectations.style import CSS
 from recovery.adapters.expectations.verdict import SERVER_SAYS
 from recovery.facts import CheckReport, CheckResult, CheckStatus
 
-_MARK = {CheckStatus.PASSED: "✓", CheckStatus.FAILED: "✗", CheckStatus.NOT_CHECKED: "–"}
+_MARK = {CheckStatus.PASSED: "✓", CheckStatus.WARNING: "!", CheckStatus.FAILED: "✗", CheckStatus.NOT_CHECKED: "–"}
 
 # What an engineer does about a failure, by suite.
 _NEXT = {
@@ -37,6 +37,7 @@ def render_html(report: CheckReport) -> str:
         _banner(report),
         _about(report),
         *_section("Failed", report.failures, _failure),
+        *_section("Warnings", report.warnings, _failure),
         *_section("Not checked", report.not_checked, _failure),
         *_passed(report),
     ]
@@ -51,14 +52,19 @@ def render_html(report: CheckReport) -> str:
 
 
 def _banner(report: CheckReport) -> str:
-    failed, skipped = len(report.failures), len(report.not_checked)
+    failed, warned, skipped = len(report.failures), len(report.warnings), len(report.not_checked)
     passed = sum(result.passed for result in report.results)
     if failed:
         headline = f"{failed} of {len(report.results)} checks failed"
         advice = "Do not put this database into service before each failure below is understood."
     elif report.passed:
-        headline = f"{passed} checks passed, {skipped} not checked" if skipped else f"All {passed} checks passed"
+        besides = [f"{number} {what}" for number, what in ((warned, "warnings"), (skipped, "not checked")) if number]
+        headline = ", ".join([f"{passed} checks passed", *besides]) if besides else f"All {passed} checks passed"
         advice = "Nothing found that speaks against using this database."
+        if warned:
+            advice = (
+                "Nothing was lost on the way that is known; read the warnings before this database goes into service."
+            )
     else:
         headline = "Nothing was checked"
         advice = "Nobody has looked at this data: do not rely on it."
@@ -67,6 +73,7 @@ def _banner(report: CheckReport) -> str:
         f'<li class="{name}"><b>{number}</b> {label}</li>'
         for name, number, label in (
             ("bad", failed, "failed"),
+            ("open", warned, "warnings"),
             ("open", skipped, "not checked"),
             ("good", passed, "passed"),
         )
@@ -96,7 +103,7 @@ def _section(title: str, results: tuple[CheckResult, ...], show: Callable[[Check
 def _failure(result: CheckResult) -> str:
     kind = "bad" if result.status is CheckStatus.FAILED else "open"
     expected = f"<dt>expected</dt><dd>{escape(result.expected)}</dd>" if result.expected else ""
-    label = "found" if kind == "bad" else "why"
+    label = "why" if result.status is CheckStatus.NOT_CHECKED else "found"
     examples = "".join(f"<li><code>{escape(example)}</code></li>" for example in result.examples)
     listed = f"<p>For example:</p><ol>{examples}</ol>" if examples else ""
     advice = _advice(result)
