@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from recovery.adapters.postgres.catalog import catalog_of
 from recovery.adapters.postgres.connection import connect, one_row
-from recovery.adapters.postgres.server import count_rows
+from recovery.adapters.postgres.record import count_rows
 from recovery.facts import DatabaseAddress
 
 COUNT_SECONDS = 600.0
@@ -64,4 +65,5 @@ def look_into(address: DatabaseAddress) -> Content:
     """Count the rows of every table of a database, and measure it."""
     with connect(address, statement_seconds=COUNT_SECONDS, read_only=True) as connection:
         size = one_row(connection, "SELECT pg_database_size(current_database())")[0]
-        return Content({one.table: one.rows for one in count_rows(connection)}, int(size))
+        tables = catalog_of(connection, address.name).tables
+        return Content({str(one.name): count_rows(connection, one.name)[0] for one in tables}, int(size))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from checks.as_recorded import as_recorded, known_to_be_behind, known_to_be_invalid
 from checks.expectation import (
+    agreed,
     identity,
     in_utc,
     literal,
@@ -15,20 +17,18 @@ from checks.expectation import (
     no_rows,
     not_checked,
     orphans,
+    rows_meet,
     rows_where,
     without_repeats,
 )
-from recovery.catalog import Catalog, Table, TableName, UniqueKey, quoted, table_name
+from recovery.catalog import Catalog, Table, TableName, UniqueKey, quoted
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import RecordedFacts, TableCount
 
 HEARTBEAT = TableName("clickview_recovery", "heartbeat")
 
-_INVALID_INDEXES = """
-SELECT x.indexrelid::regclass::text AS index, x.indrelid::regclass::text AS table_name,
-       x.indisvalid AS valid, x.indisready AS ready, x.indislive AS live
-FROM pg_catalog.pg_index x WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
-"""
+# PostgreSQL did not promise it at the source either: only rows that came after the key were looked at.
+NOT_VALID = "the key is NOT VALID, so it was never promised for older rows"
 
 _COLLATIONS = """
 SELECT * FROM (
@@ -81,52 +81,58 @@ def restored_data_suite(
     """All that is expected of a restored database, whatever it holds."""
     return without_repeats(
         [
-            *_row_counts(recorded, exact=exact, tolerance=tolerance),
+            *as_recorded(catalog, recorded, exact=exact),
+            *_row_counts(catalog, recorded, exact=exact, tolerance=tolerance),
             *_foreign_keys(catalog),
             *_unique_keys(catalog),
             *_constraints(catalog),
-            *_indexes(catalog),
-            *_sequences(catalog),
+            *_unvalidated_checks(catalog),
+            *_indexes(catalog, recorded),
+            *_sequences(catalog, recorded, exact=exact),
             *_freshness(catalog, fresh),
         ]
     )
 
 
-def _row_counts(recorded: RecordedFacts | None, *, exact: bool, tolerance: float) -> Iterator[Expectation]:
+def _row_counts(
+    catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool, tolerance: float
+) -> Iterator[Expectation]:
     if recorded is None:
         yield not_checked("rows", "row counts as recorded", "no row counts were recorded for this database")
         return
     for count in recorded.counts:
-        yield _row_count(count, exact=exact, tolerance=tolerance)
+        if catalog.table(count.table) is not None:  # a table that is missing is named as such
+            yield _row_count(count, exact=exact, tolerance=tolerance)
 
 
 def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectation:
-    name = table_name(count.table)
     least = count.rows if exact else math.ceil(count.rows * (1 - tolerance))
     if count.rows:
-        least = max(1, least)  # a table that had rows is never empty, whatever the tolerance
+        least = max(1, least)  # a table that was emptied is told of, whatever the tolerance
     expected = f"exactly {count.rows:,} rows" if exact else f"at least {least:,} of {count.rows:,} rows recorded"
     return Expectation(
         "rows",
-        f"{name} has its rows",
+        f"{count.table} has its rows",
         expected,
         ExpectationKind.ROW_COUNT,
-        table=name,
+        table=count.table,
         minimum=least,
         maximum=count.rows if exact else None,
+        known="" if exact else f"{count.rows:,} when the backup was taken: deleted since, or lost",
     )
 
 
 def _foreign_keys(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.foreign_keys:
         query = orphans(key.table, key.columns, key.parent, key.parent_columns, identity(catalog, key.table))
-        yield no_rows(
+        one = no_rows(
             "foreign keys",
             f"{key.table}.{'+'.join(key.columns)} points at a row of {key.parent}",
             f"every one is a row of {key.parent} ({key.name})",
             query,
             table=key.table,
         )
+        yield one if key.validated else replace(one, known=NOT_VALID)
 
 
 def _unique_keys(catalog: Catalog) -> Iterator[Expectation]:
@@ -174,21 +180,44 @@ def _broken_conditions(catalog: Catalog, table: Table) -> list[tuple[str, str]]:
         for column in table.columns
         if column.not_null
     ]
-    checks = [(k.name, f"(({k.condition}) IS FALSE)") for k in catalog.check_constraints if k.table == table.name]
+    checks = [
+        (k.name, f"(({k.condition}) IS FALSE)")
+        for k in catalog.check_constraints
+        if k.table == table.name and k.validated
+    ]
     return nulls + checks
 
 
-def _indexes(catalog: Catalog) -> Iterator[Expectation]:
-    yield no_rows("indexes", "all indexes are valid and ready", "no invalid index in pg_index", _INVALID_INDEXES)
+def _unvalidated_checks(catalog: Catalog) -> Iterator[Expectation]:
+    for key in catalog.check_constraints:
+        if not key.validated:
+            name, expected = f"{key.table}: {key.name} holds", f"every row meets {key.condition}"
+            breaks = f"({key.condition}) IS FALSE"
+            one = rows_meet("constraints", name, expected, key.table, breaks, shown=identity(catalog, key.table))
+            yield replace(one, known=NOT_VALID)
+
+
+def _indexes(catalog: Catalog, recorded: RecordedFacts | None) -> Iterator[Expectation]:
+    invalid = [one for one in catalog.indexes if not one.valid]
+    news = [one for one in invalid if not known_to_be_invalid(one, recorded)]
+    yield agreed(
+        "indexes", "all indexes are valid and ready", "no invalid index", [f"{one.name} of {one.table}" for one in news]
+    )
+    for one in invalid:
+        if known := known_to_be_invalid(one, recorded):
+            told = agreed(
+                "indexes", f"{one.name} is valid and ready", "no invalid index", [f"{one.name} of {one.table}"]
+            )
+            yield replace(told, known=known)
     query = _COLLATIONS.format(database=_DATABASE_COLLATION if catalog.server_version >= 150000 else "")
     expected = "the operating system sorts as it did when the indexes were built"
     yield no_rows("indexes", "collation versions are those recorded", expected, query)
 
 
-def _sequences(catalog: Catalog) -> Iterator[Expectation]:
+def _sequences(catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool) -> Iterator[Expectation]:
     for sequence in catalog.sequences:
         column = quoted(sequence.column)
-        yield no_rows(
+        ahead = no_rows(
             "sequences",
             f"{sequence.name} is ahead of {sequence.table}.{sequence.column}",
             "the next value is free",
@@ -197,6 +226,7 @@ def _sequences(catalog: Catalog) -> Iterator[Expectation]:
             " WHERE m.newest > s.last_value OR (m.newest = s.last_value AND NOT s.is_called)",
             table=sequence.table,
         )
+        yield replace(ahead, known=known_to_be_behind(sequence.name, recorded, exact=exact))
 
 
 def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:

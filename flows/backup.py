@@ -14,14 +14,13 @@ from tasks.artifacts import publish_table
 from tasks.backups import (
     describe_site,
     expire_sets,
-    note_facts_on_backup,
     read_repository,
     read_server,
-    record_site_facts,
     require_answering_repository,
     take_backup,
     verify_backup_taken,
 )
+from tasks.records import forget_records, keep_record, record_site_facts
 from tasks.step import note, runbook, warn
 
 RepoChoice = Literal["all", "1", "2"]
@@ -76,15 +75,15 @@ def take_and_prove(kind: BackupKind, repo: int, annotations: dict[str, str], ser
 
 
 def record_on(taken: list[BackupSet]) -> None:
-    """Count the rows once and write the counts on every set that was taken."""
+    """Record the source once, and keep the record with every set that was taken."""
     if not taken:
         return
     try:
         facts = record_site_facts()
         for one in taken:
-            note_facts_on_backup(one.label, one.repo, facts)
+            keep_record(one, facts)
     except RecoveryError as error:  # the backup itself is good
-        warn(f"row counts were not recorded with the backup: {error.problem}")
+        warn(f"what the site holds was not recorded with the backup: {error.problem}")
 
 
 def expire(repo: int) -> None:
@@ -94,6 +93,20 @@ def expire(repo: int) -> None:
     if kept < sum(one.kind == "full" for one in sets):
         note(f"repository {repo}: {kept} full sets stay")
         expire_sets(repo, kept)
+        forget(repo)
+
+
+def forget(repo: int) -> None:
+    """Let the records of sets that are gone go, too."""
+    found = read_repository(repo)
+    problem = found.problem  # a list that could not be read is not an empty one
+    if problem is None:
+        try:
+            forget_records(repo, tuple(one.label for one in found.sets))
+        except RecoveryError as error:
+            problem = error.problem
+    if problem is not None:
+        warn(f"records of dropped backups stay in repository {repo}; the next expiry removes them: {problem}")
 
 
 def numbers(repo: RepoChoice) -> list[int]:

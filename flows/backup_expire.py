@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from checks.retention import dependents, drop_refusal, expired_by, full_sets_kept
 from checks.run_names import backup_expire_name
-from flows.backup import RepoChoice, numbers
+from flows.backup import RepoChoice, forget, numbers
 from recovery.facts import BackupSet
 from recovery.gate import require
 from recovery.site import site
@@ -54,4 +54,5 @@ def backup_expire(backup_id: str | None = None, repo: RepoChoice = "all", dry_ru
             drop_set(number, backup_id)
         else:
             expire_sets(number, kept)
+        forget(number)
     return Expired(tuple(going), not dry_run)

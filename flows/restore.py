@@ -31,7 +31,6 @@ from tasks.backups import (
     mark_backup_verified,
     read_repositories,
     read_server_if_it_answers,
-    recorded_facts,
 )
 from tasks.copies import (
     CopyPlaces,
@@ -51,6 +50,7 @@ from tasks.copies import (
     verify_target_reached,
 )
 from tasks.data import check_data, start_checker, stop_checker
+from tasks.records import read_record
 from tasks.step import runbook, warn
 
 Level = Literal["no", "files", "restore", "data"]
@@ -171,7 +171,7 @@ def choose(
             )
         target = replace(target, lsn=lsn)
     plan = granted(choose_restore(archive, target, wish.backup_id, datetime.now(UTC)))
-    recorded = recorded_facts(plan.backup)
+    recorded = read_record(plan.backup)
     if level == "data" and target.kind is TargetKind.BACKUP and recorded and recorded.exact:
         # One step further than the set's end the rows were counted: there they can be compared to the row.
         counted = RecoveryTarget(TargetKind.LSN, lsn=recorded.lsn, exclusive=True)

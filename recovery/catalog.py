@@ -42,10 +42,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table."""
+    """One table. `logged`: its rows are in the WAL, so a backup brings them back."""
 
     name: TableName
     columns: tuple[Column, ...]
+    owner: str = ""
+    row_security: bool = False
+    logged: bool = True
 
     def has(self, *names: str) -> bool:
         return set(names) <= {column.name for column in self.columns}
@@ -60,6 +63,7 @@ class ForeignKey:
     columns: tuple[str, ...]
     parent: TableName
     parent_columns: tuple[str, ...]
+    validated: bool = True  # NOT VALID: only rows that came after the key were looked at
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ class UniqueKey:
     terms: tuple[str, ...] = ()
     predicate: str | None = None
     nulls_distinct: bool = True
+    valid: bool = True  # an invalid index keeps nobody from writing a second one
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class CheckConstraint:
     name: str
     table: TableName
     condition: str
+    validated: bool = True
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,33 @@ class Sequence:
     name: TableName
     table: TableName
     column: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """An index, whether it may be used, and how it was made."""
+
+    name: TableName
+    table: TableName
+    valid: bool
+    definition: str
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy of row level security, in one line."""
+
+    name: str
+    table: TableName
+    definition: str
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension and its version."""
+
+    name: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -108,6 +141,9 @@ class Catalog:
     unique_keys: tuple[UniqueKey, ...] = ()
     check_constraints: tuple[CheckConstraint, ...] = ()
     sequences: tuple[Sequence, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    extensions: tuple[Extension, ...] = ()
 
     def table(self, name: TableName) -> Table | None:
         return next((table for table in self.tables if table.name == name), None)
@@ -116,3 +152,14 @@ class Catalog:
         """Whether there is such a table with these columns."""
         table = self.table(name)
         return table is not None and table.has(*columns)
+
+    def promises_parent(self, table: TableName, columns: tuple[str, ...], parent: TableName) -> bool:
+        """Whether a validated foreign key says that these columns point at rows of `parent`."""
+        return any(
+            (key.table, key.columns, key.parent, key.validated) == (table, columns, parent, True)
+            for key in self.foreign_keys
+        )
+
+    def promises_unique(self, table: TableName, columns: tuple[str, ...]) -> bool:
+        """Whether a valid unique index over the whole table says that no two rows share these columns."""
+        return any(key.table == table and key.columns == columns and key.valid for key in self.unique_keys)

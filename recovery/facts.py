@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from recovery.catalog import Catalog, TableName
 from recovery.wal import History, Segment
 
 BackupKind = Literal["full", "diff", "incr"]
@@ -195,18 +196,38 @@ class CheckLevel(StrEnum):
 class TableCount:
     """Rows of a table."""
 
-    table: str
+    table: TableName
+    rows: int
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A rule that rows of the source broke: by its table and name, and how many."""
+
+    table: TableName
+    rule: str
     rows: int
 
 
 @dataclass(frozen=True)
 class RecordedFacts:
-    """What the site's data looked like at a known position, noted with a backup."""
+    """What the site's data looked like at a known position, noted with a backup.
+
+    `exact`: counted at a standstill, at just this LSN. `catalog` is None for what older versions noted.
+    `behind`: sequences whose next value a row has already; `broken`: rules that rows broke.
+    """
 
     lsn: int
     at: datetime
     exact: bool
     counts: tuple[TableCount, ...]
+    catalog: Catalog | None = None
+    behind: tuple[TableName, ...] = ()
+    broken: tuple[BrokenRule, ...] = ()
+
+    def broke(self, table: TableName | None, rule: str) -> int:
+        """How many rows broke this rule."""
+        return next((one.rows for one in self.broken if (one.table, one.rule) == (table, rule)), 0)
 
 
 class CheckStatus(StrEnum):

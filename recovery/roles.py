@@ -79,7 +79,7 @@ class BackupStore(Protocol):
         """Prove that WAL reaches every repository."""
 
 
-class Evidence(Protocol):
+class Documents(Protocol):
     """A place that outlives this machine."""
 
     def keep_folder(self, folder: Path, name: str) -> None:
@@ -90,6 +90,12 @@ class Evidence(Protocol):
 
     def read(self, name: str) -> bytes | None:
         """One document, or None."""
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all documents."""
+
+    def remove(self, name: str) -> None:
+        """Delete one document, if it is there."""
 
 
 class DataChecks(Protocol):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recovery.adapters.secrets import Secrets
     from recovery.adapters.services import Service
     from recovery.facts import DatabaseAddress
-    from recovery.roles import BackupStore, Database, DataChecks, Evidence, Inspection
+    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection
 
 
 class Site:
@@ -66,14 +66,22 @@ class Site:
         return locate_service(self.settings.services.database, self.host, self.settings.database)
 
     @cached_property
-    def evidence(self) -> Evidence:
-        from recovery.adapters.s3 import EvidenceBucket
+    def evidence(self) -> Documents:
+        from recovery.adapters.s3 import DocumentBucket
 
         settings = self.settings
         repo = next(
             (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
         )
-        return EvidenceBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets)
+        return DocumentBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets)
+
+    def records(self, repo: int) -> Documents:
+        """Where the records of a repository's sets are: in its own bucket, so that they are there when it is."""
+        from recovery.adapters.s3 import DocumentBucket
+
+        backup = self.settings.backup
+        known = backup.repos[repo - 1]
+        return DocumentBucket(known, known.bucket, f"recovery-records/{backup.stanza}", self.secrets)
 
     @cached_property
     def data_checks(self) -> DataChecks:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from checks import backup_age, retention
-from recovery.adapters.postgres.server import record_facts_at_standstill, record_facts_live
 from recovery.errors import RecoveryError, VerificationFailed
-from recovery.facts import BackupKind, BackupSet, RecordedFacts, RepoFacts, ServerFacts, TableCount
+from recovery.facts import BackupKind, BackupSet, RepoFacts, ServerFacts
 from recovery.journal import current_journal
 from recovery.site import site
-from recovery.wal import format_lsn, parse_lsn
+from recovery.wal import format_lsn
 from tasks.step import ProgressReporter, action, note, probe, run_together, verify, warn
-
-_FACTS, _COUNTS = "facts-lsn", "facts-rows"
 
 
 @probe
@@ -92,35 +89,6 @@ def verify_backup_taken(label: str, repo: int, segment_bytes: int) -> BackupSet:
             "run: recover backup check; then take another: recover backup run --type full",
         )
     return backup
-
-
-@probe
-def record_site_facts() -> RecordedFacts:
-    """Count the rows of every table: on the paused standby (exact at one LSN), else live."""
-    if site().settings.standby:
-        try:
-            return record_facts_at_standstill(site().standby_address(), site().standby_reader_address())
-        except RecoveryError as error:
-            note(f"rows are counted on the primary, as the standby cannot serve ({error.problem.splitlines()[0]})")
-    return record_facts_live(site().reader_address())
-
-
-@action
-def note_facts_on_backup(label: str, repo: int, facts: RecordedFacts) -> None:
-    """Write the recorded row counts on the set, so that a restore can be compared with them. Idempotent."""
-    counts = ",".join(f"{one.table}:{one.rows}" for one in facts.counts)
-    position = f"{format_lsn(facts.lsn)} {'exact' if facts.exact else 'near'} {facts.at.astimezone(UTC).isoformat()}"
-    site().backups.annotate(label, repo, {_FACTS: position, _COUNTS: counts})
-
-
-def recorded_facts(backup: BackupSet) -> RecordedFacts | None:
-    """The row counts that were written on a set; None when there are none."""
-    if _FACTS not in backup.annotations:
-        return None
-    lsn, exact, at = backup.annotations[_FACTS].split(" ")
-    pairs = (pair.rsplit(":", 1) for pair in backup.annotations.get(_COUNTS, "").split(",") if pair)
-    counts = tuple(TableCount(table, int(rows)) for table, rows in pairs)
-    return RecordedFacts(parse_lsn(lsn), datetime.fromisoformat(at), exact == "exact", counts)
 
 
 @action

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
+from checks.as_recorded import known_to_be_broken
 from checks.clickview import clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import freshness, restored_data_suite
@@ -130,7 +131,8 @@ def _suite(
     )
     tolerance = settings.checks.row_count_tolerance
     generated = restored_data_suite(catalog, recorded, exact=exact, tolerance=tolerance, fresh=fresh)
-    return without_repeats([*clickview_suite(catalog), *generated])
+    own = [replace(one, known=one.known or known_to_be_broken(one, recorded)) for one in clickview_suite(catalog)]
+    return without_repeats([*own, *generated])
 
 
 def _about(

@@ -1,4 +1,4 @@
-"""The evidence bucket: journals, reports and recorded facts outlive the machine they were made on."""
+"""Documents in a bucket: journals, reports and records of backups outlive the machine they were made on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.settings import RepoSettings
 
 
-class EvidenceBucket:
+class DocumentBucket:
     """Keeps documents under one folder of a bucket."""
 
     def __init__(self, repo: RepoSettings, bucket: str, prefix: str, secrets: Secrets) -> None:
@@ -44,6 +44,22 @@ class EvidenceBucket:
         except BotoCoreError as error:
             raise self._typed(error) from error
         return body
+
+    def names(self) -> tuple[str, ...]:
+        """The names of all documents."""
+        try:
+            pages = self._s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/")
+            keys = [str(one["Key"]) for page in pages for one in page.get("Contents", ())]
+        except (BotoCoreError, ClientError) as error:
+            raise self._typed(error) from error
+        return tuple(key.removeprefix(f"{self._prefix}/") for key in keys)
+
+    def remove(self, name: str) -> None:
+        """Delete one document. Idempotent: one that is not there is no error."""
+        try:
+            self._s3().delete_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+        except (BotoCoreError, ClientError) as error:
+            raise self._typed(error) from error
 
     def _s3(self) -> Any:
         if self._client is None:

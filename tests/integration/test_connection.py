@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recovery.adapters.postgres.connection import connect
-from recovery.adapters.s3 import EvidenceBucket
+from recovery.adapters.s3 import DocumentBucket
 from recovery.adapters.secrets import Secrets
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
@@ -124,7 +124,7 @@ def test_bucket_that_does_not_answer(dead_port: int) -> None:
             "secret_access_key": "secret-of-nobody",
         }
     )
-    bucket = EvidenceBucket(repo, "clickview-backups", "evidence", Secrets(AwsSettings()))
+    bucket = DocumentBucket(repo, "clickview-backups", "evidence", Secrets(AwsSettings()))
     with pytest.raises(TargetUnreachable, match="bucket clickview-backups does not answer"):
         bucket.keep("one", b"x")
 

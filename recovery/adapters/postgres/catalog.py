@@ -9,7 +9,10 @@ from recovery.catalog import (
     Catalog,
     CheckConstraint,
     Column,
+    Extension,
     ForeignKey,
+    Index,
+    Policy,
     Sequence,
     Table,
     TableName,
@@ -25,12 +28,13 @@ _OURS: LiteralString = """
 
 _TABLES: LiteralString = f"""
 SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attnum),
-       array_agg(format_type(a.atttypid, NULL) ORDER BY a.attnum), array_agg(a.attnotnull ORDER BY a.attnum)
+       array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum), array_agg(a.attnotnull ORDER BY a.attnum),
+       pg_get_userbyid(c.relowner)::text, c.relrowsecurity, c.relpersistence = 'p'
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE {_OURS}
-GROUP BY 1, 2 ORDER BY 1, 2
+GROUP BY c.oid, 1, 2 ORDER BY 1, 2
 """
 
 _FOREIGN_KEYS: LiteralString = f"""
@@ -39,7 +43,8 @@ SELECT k.conname, n.nspname, c.relname,
         JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.number),
        pn.nspname, p.relname,
        (SELECT array_agg(a.attname::text ORDER BY i) FROM unnest(k.confkey) WITH ORDINALITY u(number, i)
-        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number)
+        JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number),
+       k.convalidated
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -53,7 +58,8 @@ SELECT i.relname, n.nspname, c.relname,
          (SELECT array_agg(a.attname::text ORDER BY u.i) FROM unnest(x.indkey::int2[]) WITH ORDINALITY u(number, i)
           JOIN pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = u.number WHERE u.i <= x.indnkeyatts) END,
        (SELECT array_agg(pg_get_indexdef(i.oid, g, true) ORDER BY g) FROM generate_series(1, x.indnkeyatts) g),
-       pg_get_expr(x.indpred, x.indrelid), NOT COALESCE((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false)
+       pg_get_expr(x.indpred, x.indrelid), NOT COALESCE((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false),
+       x.indisvalid AND x.indisready AND x.indislive
 FROM pg_index x
 JOIN pg_class i ON i.oid = x.indexrelid
 JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -62,7 +68,7 @@ ORDER BY 2, 3, 1
 """
 
 _CHECK_CONSTRAINTS: LiteralString = f"""
-SELECT k.conname, n.nspname, c.relname, pg_get_expr(k.conbin, k.conrelid)
+SELECT k.conname, n.nspname, c.relname, pg_get_expr(k.conbin, k.conrelid), k.convalidated
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype = 'c' AND {_OURS}
@@ -82,6 +88,23 @@ WHERE s.relkind = 'S' AND {_OURS}
 ORDER BY 1, 2
 """
 
+_INDEXES: LiteralString = f"""
+SELECT ni.nspname, i.relname, n.nspname, c.relname, x.indisvalid AND x.indisready AND x.indislive,
+       pg_get_indexdef(i.oid)
+FROM pg_index x
+JOIN pg_class i ON i.oid = x.indexrelid JOIN pg_namespace ni ON ni.oid = i.relnamespace
+JOIN pg_class c ON c.oid = x.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE {_OURS}
+ORDER BY 1, 2
+"""
+
+_POLICIES: LiteralString = """
+SELECT policyname::text, schemaname::text, tablename::text,
+       concat_ws(' ', permissive, cmd, 'TO', array_to_string(roles, ','), 'USING (' || qual || ')',
+                 'WITH CHECK (' || with_check || ')')
+FROM pg_policies ORDER BY 2, 3, 1
+"""
+
 
 def read_catalog(address: DatabaseAddress) -> Catalog:
     """Everything that the data checks are made from; a few quick queries.
@@ -89,24 +112,41 @@ def read_catalog(address: DatabaseAddress) -> Catalog:
     Raises: TargetUnreachable, SettingsInvalid.
     """
     with connect(address, read_only=True) as connection:
-        version, in_recovery, superuser = _server(connection)
-        return Catalog(
-            address.name,
-            version,
-            in_recovery,
-            superuser,
-            tables=_tables(connection),
-            foreign_keys=_foreign_keys(connection),
-            unique_keys=_unique_keys(connection),
-            check_constraints=tuple(
-                CheckConstraint(name, TableName(schema, table), condition)
-                for name, schema, table, condition in _rows(connection, _CHECK_CONSTRAINTS)
-            ),
-            sequences=tuple(
-                Sequence(TableName(sequence_schema, name), TableName(schema, table), column)
-                for sequence_schema, name, schema, table, column in _rows(connection, _SEQUENCES)
-            ),
-        )
+        return catalog_of(connection, address.name)
+
+
+def catalog_of(connection: Connection, database: str) -> Catalog:
+    """The catalog as this connection's snapshot shows it."""
+    version, in_recovery, superuser = _server(connection)
+    return Catalog(
+        database,
+        version,
+        in_recovery,
+        superuser,
+        tables=_tables(connection),
+        foreign_keys=_foreign_keys(connection),
+        unique_keys=_unique_keys(connection),
+        check_constraints=tuple(
+            CheckConstraint(name, TableName(schema, table), condition, validated)
+            for name, schema, table, condition, validated in _rows(connection, _CHECK_CONSTRAINTS)
+        ),
+        sequences=tuple(
+            Sequence(TableName(sequence_schema, name), TableName(schema, table), column)
+            for sequence_schema, name, schema, table, column in _rows(connection, _SEQUENCES)
+        ),
+        indexes=tuple(
+            Index(TableName(schema, name), TableName(table_schema, table), valid, definition)
+            for schema, name, table_schema, table, valid, definition in _rows(connection, _INDEXES)
+        ),
+        policies=tuple(
+            Policy(name, TableName(schema, table), definition)
+            for name, schema, table, definition in _rows(connection, _POLICIES)
+        ),
+        extensions=tuple(
+            Extension(name, version)
+            for name, version in _rows(connection, "SELECT extname::text, extversion FROM pg_extension ORDER BY 1")
+        ),
+    )
 
 
 def _server(connection: Connection) -> tuple[int, bool, bool]:
@@ -120,22 +160,26 @@ def _server(connection: Connection) -> tuple[int, bool, bool]:
 
 def _tables(connection: Connection) -> tuple[Table, ...]:
     return tuple(
-        Table(TableName(schema, name), tuple(Column(*column) for column in zip(columns, types, not_null, strict=True)))
-        for schema, name, columns, types, not_null in _rows(connection, _TABLES)
+        Table(
+            TableName(schema, name),
+            tuple(Column(*column) for column in zip(columns, types, not_null, strict=True)),
+            *kept,
+        )
+        for schema, name, columns, types, not_null, *kept in _rows(connection, _TABLES)
     )
 
 
 def _foreign_keys(connection: Connection) -> tuple[ForeignKey, ...]:
     return tuple(
-        ForeignKey(name, TableName(schema, table), tuple(columns), TableName(p_schema, parent), tuple(p_columns))
-        for name, schema, table, columns, p_schema, parent, p_columns in _rows(connection, _FOREIGN_KEYS)
+        ForeignKey(name, TableName(schema, table), tuple(columns), TableName(p_schema, parent), tuple(p_columns), valid)
+        for name, schema, table, columns, p_schema, parent, p_columns, valid in _rows(connection, _FOREIGN_KEYS)
     )
 
 
 def _unique_keys(connection: Connection) -> tuple[UniqueKey, ...]:
     return tuple(
-        UniqueKey(name, TableName(schema, table), tuple(columns or ()), tuple(terms), predicate, distinct)
-        for name, schema, table, columns, terms, predicate, distinct in _rows(connection, _UNIQUE_KEYS)
+        UniqueKey(name, TableName(schema, table), tuple(columns or ()), tuple(terms), predicate, distinct, valid)
+        for name, schema, table, columns, terms, predicate, distinct, valid in _rows(connection, _UNIQUE_KEYS)
     )
 
 

@@ -12,7 +12,7 @@ from psycopg.rows import TupleRow
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.errors import RecoveryError, VerificationFailed
-from recovery.facts import DatabaseAddress, RecordedFacts, ServerFacts, TableCount
+from recovery.facts import DatabaseAddress, ServerFacts
 from recovery.waiting import wait_until
 from recovery.wal import parse_lsn
 
@@ -31,8 +31,6 @@ _WATCHED_SETTINGS = (
 )
 _POLL_SECONDS = 0.2
 _BEAT_SECONDS = 10.0  # a beat that comes later says nothing: the next one is due
-_COUNT_SECONDS = 600.0  # every row of every table is counted
-_PAUSE_SECONDS = 120.0  # replay pauses between two records; a large one takes a while
 
 
 class PostgresServer:
@@ -99,65 +97,6 @@ class PostgresServer:
 def beat(connection: Connection) -> datetime:
     """Write the heartbeat row."""
     moment: datetime = one_row(connection, "SELECT clickview_recovery.beat()")[0]
-    return moment
-
-
-def record_facts_at_standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> RecordedFacts:
-    """Count the rows of every table on a paused standby: the counts belong to exactly one LSN.
-
-    Replay is paused for the seconds that the counting takes and always resumed.
-    """
-    try:
-        with connect(pauser) as control:
-            control.execute("SELECT pg_wal_replay_pause()")
-            _wait_until_paused(control)
-            lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
-        with connect(reader, statement_seconds=_COUNT_SECONDS, read_only=True) as connection:
-            return RecordedFacts(lsn, _now(connection), True, count_rows(connection))
-    finally:
-        with connect(pauser) as control:
-            control.execute("SELECT pg_wal_replay_resume()")
-
-
-def record_facts_live(address: DatabaseAddress) -> RecordedFacts:
-    """Count the rows of every table in one snapshot of a live server; close to an LSN, not exactly at it."""
-    with connect(address, statement_seconds=_COUNT_SECONDS, autocommit=False, read_only=True) as connection:
-        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        lsn = parse_lsn(str(one_row(connection, "SELECT pg_current_wal_lsn()")[0]))
-        return RecordedFacts(lsn, _now(connection), False, count_rows(connection))
-
-
-def count_rows(connection: Connection) -> tuple[TableCount, ...]:
-    """Rows of every ordinary table outside the system's schemas and our own."""
-    from psycopg import sql
-
-    tables = connection.execute(
-        """SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'
-             AND n.nspname NOT IN ('information_schema', 'clickview_recovery')
-           ORDER BY 1, 2"""
-    ).fetchall()
-    counts = []
-    for schema, table in tables:
-        query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
-        row = connection.execute(query).fetchone()
-        name = table if schema == "public" else f"{schema}.{table}"
-        counts.append(TableCount(name, int(row[0]) if row else 0))
-    return tuple(counts)
-
-
-def _wait_until_paused(connection: Connection) -> None:
-    def paused() -> bool:
-        return bool(one_row(connection, "SELECT pg_get_wal_replay_pause_state() = 'paused'")[0])
-
-    if not wait_until(paused, _PAUSE_SECONDS):
-        raise VerificationFailed(
-            f"the standby did not pause its replay within {_PAUSE_SECONDS:.0f} s", "look at the standby's log"
-        )
-
-
-def _now(connection: Connection) -> datetime:
-    moment: datetime = one_row(connection, "SELECT clock_timestamp()")[0]
     return moment
 
 

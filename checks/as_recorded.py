@@ -1,0 +1,197 @@
+"""Is the copy what the source was? What was recorded with the backup, held against what the copy says of itself.
+
+Where the copy stands at just the position of the record, every difference is a failure. Anywhere else the application
+has worked on between the two: tables come and go, and a difference is a warning that names both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC
+
+from checks.clickview import clickview_suite
+from checks.expectation import agreed, not_checked
+from recovery.catalog import Catalog, Index, TableName
+from recovery.expectation import Expectation, ExpectationKind
+from recovery.facts import RecordedFacts
+
+_SUITE = "as recorded"
+
+
+def source_rules(catalog: Catalog) -> tuple[Expectation, ...]:
+    """The rules about single rows that the source is asked about, too: what breaks them there is no news in a copy."""
+    return tuple(one for one in clickview_suite(catalog) if one.kind is ExpectationKind.ROWS_MEET)
+
+
+def as_recorded(catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool) -> tuple[Expectation, ...]:
+    """The catalog of the copy is that of the source."""
+    source = recorded.catalog if recorded else None
+    if recorded is None or source is None:
+        return (not_checked(_SUITE, "the catalog is as recorded", "no catalog was recorded with this backup"),)
+    both = {one.name for one in source.tables} & {one.name for one in catalog.tables}
+    made = [
+        *_tables(source, catalog),
+        *_extensions(source, catalog),
+        *_of_tables(_only(source, both), _only(catalog, both)),
+    ]
+    if exact:
+        return tuple(made)
+    since = (
+        f"changed since the record of {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: by the application, or lost"
+    )
+    return tuple(one if one.name == _VALID else replace(one, known=since) for one in made)
+
+
+def _only(catalog: Catalog, tables: set[TableName]) -> Catalog:
+    """What belongs to these tables: one that is missing or new is named once, not with all that hangs on it."""
+    return replace(
+        catalog,
+        tables=tuple(one for one in catalog.tables if one.name in tables),
+        foreign_keys=tuple(one for one in catalog.foreign_keys if {one.table, one.parent} <= tables),
+        check_constraints=tuple(one for one in catalog.check_constraints if one.table in tables),
+        sequences=tuple(one for one in catalog.sequences if one.table in tables),
+        indexes=tuple(one for one in catalog.indexes if one.table in tables),
+        policies=tuple(one for one in catalog.policies if one.table in tables),
+    )
+
+
+def _of_tables(source: Catalog, catalog: Catalog) -> list[Expectation]:
+    return [
+        *_columns(source, catalog),
+        *_keys(source, catalog),
+        _alike("indexes are as recorded", "every index with its definition", _indexes(source), _indexes(catalog)),
+        _still_valid(source, catalog),
+        *_others(source, catalog),
+    ]
+
+
+def known_to_be_behind(name: TableName, recorded: RecordedFacts | None, *, exact: bool) -> str:
+    """Why a sequence that is behind is no news, or nothing."""
+    if recorded is None or recorded.catalog is None:
+        return ""
+    if name in recorded.behind:
+        return "it was so when the backup was taken"
+    return (
+        ""
+        if exact
+        else "it was not so when the backup was taken: set back since, or rows came with values of their own"
+    )
+
+
+def known_to_be_broken(one: Expectation, recorded: RecordedFacts | None) -> str:
+    """Why rows that break a rule are no news, or nothing."""
+    rows = recorded.broke(one.table, one.name) if recorded else 0
+    return f"{rows:,} broke it when the backup was taken" if rows else ""
+
+
+def known_to_be_invalid(index: Index, recorded: RecordedFacts | None) -> str:
+    """Why an index that is not valid is no news, or nothing."""
+    source = recorded.catalog if recorded else None
+    if source is None:
+        return ""
+    before = next((one for one in source.indexes if one.name == index.name), None)
+    if before is None:
+        return "it was made after the backup's record"
+    return "" if before.valid else "it was so when the backup was taken"
+
+
+def _tables(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
+    before, now = {one.name for one in source.tables}, {one.name for one in copy.tables}
+    yield agreed(
+        _SUITE,
+        "no table is missing",
+        f"all {len(before)} recorded tables",
+        [f"{one} is missing" for one in _sorted(before - now)],
+    )
+    yield agreed(_SUITE, "no table is new", "no other tables", [f"{one} is new" for one in _sorted(now - before)])
+
+
+def _columns(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
+    differences = []
+    for table in source.tables:
+        other = copy.table(table.name)
+        if other is not None:
+            before = {f"{table.name}.{one.name}": _column(one.type_name, one.not_null) for one in table.columns}
+            now = {f"{table.name}.{one.name}": _column(one.type_name, one.not_null) for one in other.columns}
+            differences += _differences(before, now)
+    yield agreed(_SUITE, "columns are as recorded", "every column with its type", differences)
+
+
+def _column(type_name: str, not_null: bool) -> str:
+    return f"{type_name} not null" if not_null else type_name
+
+
+def _keys(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
+    yield _alike("foreign keys are as recorded", "every key, validated or not", _foreign(source), _foreign(copy))
+    yield _alike(
+        "check constraints are as recorded", "every condition, validated or not", _checks(source), _checks(copy)
+    )
+
+
+def _foreign(catalog: Catalog) -> dict[str, str]:
+    return {
+        f"{one.table}: {one.name}": f"{', '.join(one.columns)} → {one.parent} ({', '.join(one.parent_columns)})"
+        f"{'' if one.validated else ' not valid'}"
+        for one in catalog.foreign_keys
+    }
+
+
+def _checks(catalog: Catalog) -> dict[str, str]:
+    return {
+        f"{one.table}: {one.name}": f"{one.condition}{'' if one.validated else ' not valid'}"
+        for one in catalog.check_constraints
+    }
+
+
+def _indexes(catalog: Catalog) -> dict[str, str]:
+    return {str(one.name): one.definition for one in catalog.indexes}
+
+
+_VALID = "valid indexes stayed valid"
+
+
+def _still_valid(source: Catalog, copy: Catalog) -> Expectation:
+    """Nothing that the application does makes a valid index invalid in place."""
+    valid = {one.name for one in source.indexes if one.valid}
+    lost = [f"{one.name} is no longer valid" for one in copy.indexes if one.name in valid and not one.valid]
+    return agreed(_SUITE, _VALID, "no index lost its validity", lost)
+
+
+def _others(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
+    yield _alike("sequences are as recorded", "every sequence and its column", _sequences(source), _sequences(copy))
+    yield _alike("policies are as recorded", "every policy of row level security", _policies(source), _policies(copy))
+    yield _alike("owners are as recorded", "every table's owner and row level security", _owners(source), _owners(copy))
+
+
+def _extensions(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
+    before = {one.name: one.version for one in source.extensions}
+    now = {one.name: one.version for one in copy.extensions}
+    yield _alike("extensions are as recorded", "every extension and its version", before, now)
+
+
+def _sequences(catalog: Catalog) -> dict[str, str]:
+    return {str(one.name): f"{one.table}.{one.column}" for one in catalog.sequences}
+
+
+def _policies(catalog: Catalog) -> dict[str, str]:
+    return {f"{one.table}: {one.name}": one.definition for one in catalog.policies}
+
+
+def _owners(catalog: Catalog) -> dict[str, str]:
+    return {str(one.name): f"{one.owner}{', row level security' if one.row_security else ''}" for one in catalog.tables}
+
+
+def _alike(name: str, expected: str, before: Mapping[str, str], now: Mapping[str, str]) -> Expectation:
+    return agreed(_SUITE, name, expected, _differences(before, now))
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    missing = [f"{one} is missing" for one in before if one not in now]
+    new = [f"{one} is new" for one in now if one not in before]
+    other = [f"{one} was {text}, is {now[one]}" for one, text in before.items() if one in now and now[one] != text]
+    return [*missing, *other, *new]
+
+
+def _sorted(names: Iterable[TableName]) -> list[TableName]:
+    return sorted(names, key=str)

@@ -1,0 +1,127 @@
+"""What the source holds at one position: its catalog, its rows, and what is not as it should be there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Error, sql
+
+from recovery.adapters.postgres.catalog import catalog_of
+from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.catalog import Catalog, Sequence, Table, TableName
+from recovery.errors import VerificationFailed
+from recovery.expectation import Expectation
+from recovery.facts import BrokenRule, DatabaseAddress, RecordedFacts, TableCount
+from recovery.waiting import wait_until
+from recovery.wal import parse_lsn
+
+_COUNT_SECONDS = 600.0  # every row of every table is counted
+_PAUSE_SECONDS = 120.0  # replay pauses between two records; a large one takes a while
+_OWN_SCHEMA = "clickview_recovery"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source held still at one position: as long as this lasts, all that is asked belongs to it."""
+
+    connection: Connection
+    database: str
+    lsn: int
+    exact: bool
+
+    def catalog(self) -> Catalog:
+        """What it says of itself."""
+        return catalog_of(self.connection, self.database)
+
+    def record(self, catalog: Catalog, rules: Iterable[Expectation]) -> RecordedFacts:
+        """Count the rows of every table, and those that break a rule, in one scan of each."""
+        by_table: dict[TableName, list[Expectation]] = {}
+        for rule in rules:
+            by_table.setdefault(rule.table or TableName("", ""), []).append(rule)
+        counts, broken = [], []
+        for table in filter(_counted, catalog.tables):
+            rows, breaking = count_rows(self.connection, table.name, by_table.get(table.name, []))
+            counts.append(TableCount(table.name, rows))
+            broken += breaking
+        behind = tuple(one.name for one in catalog.sequences if _is_behind(self.connection, one))
+        at: datetime = one_row(self.connection, "SELECT clock_timestamp()")[0]
+        return RecordedFacts(self.lsn, at, self.exact, tuple(counts), catalog, behind, tuple(broken))
+
+
+@contextmanager
+def standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> Iterator[Source]:
+    """The standby with its replay paused: what is read belongs to exactly one LSN. Replay always goes on afterwards."""
+    try:
+        with connect(pauser) as control:
+            control.execute("SELECT pg_wal_replay_pause()")
+            _wait_until_paused(control)
+            lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
+        with connect(reader, statement_seconds=_COUNT_SECONDS, read_only=True) as connection:
+            yield Source(connection, reader.name, lsn, exact=True)
+    finally:
+        with connect(pauser) as control:
+            control.execute("SELECT pg_wal_replay_resume()")
+
+
+@contextmanager
+def snapshot(address: DatabaseAddress) -> Iterator[Source]:
+    """One snapshot of a live server: close to an LSN, not exactly at it."""
+    with connect(address, statement_seconds=_COUNT_SECONDS, autocommit=False, read_only=True) as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        lsn = parse_lsn(str(one_row(connection, "SELECT pg_current_wal_lsn()")[0]))
+        yield Source(connection, address.name, lsn, exact=False)
+
+
+def count_rows(
+    connection: Connection, table: TableName, rules: Iterable[Expectation] = ()
+) -> tuple[int, list[BrokenRule]]:
+    """The rows of one table, and how many break each rule. A rule that cannot be asked is left out."""
+    asked = list(rules)
+    breaking = [f", count(*) FILTER (WHERE {rule.breaks})" for rule in asked]
+    try:
+        with connection.transaction():
+            row = connection.execute(_as_query(f"SELECT count(*){''.join(breaking)} FROM {table.sql} c")).fetchone()
+    except Error:
+        if not asked:
+            raise
+        # What one of them stumbles over, the check of the copy will name; the rows are counted without.
+        return count_rows(connection, table)
+    counted = [int(number) for number in row or (0,)]
+    broken = [BrokenRule(table, rule.name, n) for rule, n in zip(asked, counted[1:], strict=True) if n]
+    return counted[0], broken
+
+
+def _counted(table: Table) -> bool:
+    """Ours changes while we look, and an unlogged table comes back empty."""
+    return table.logged and table.name.schema != _OWN_SCHEMA
+
+
+def _is_behind(connection: Connection, sequence: Sequence) -> bool:
+    query = sql.SQL(
+        "SELECT COALESCE(m.newest > s.last_value OR (m.newest = s.last_value AND NOT s.is_called), false)"
+        " FROM {} s, (SELECT max({}) AS newest FROM {}) m"
+    ).format(
+        _as_query(sequence.name.sql),
+        sql.Identifier(sequence.column),
+        _as_query(sequence.table.sql),
+    )
+    row = connection.execute(query).fetchone()
+    return bool(row and row[0])
+
+
+def _as_query(text: str) -> sql.SQL:
+    """SQL made of a catalog's own words; % is no parameter where none is given."""
+    return sql.SQL(text)
+
+
+def _wait_until_paused(connection: Connection) -> None:
+    def paused() -> bool:
+        return bool(one_row(connection, "SELECT pg_get_wal_replay_pause_state() = 'paused'")[0])
+
+    if not wait_until(paused, _PAUSE_SECONDS):
+        raise VerificationFailed(
+            f"the standby did not pause its replay within {_PAUSE_SECONDS:.0f} s", "look at the standby's log"
+        )

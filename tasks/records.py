@@ -1,0 +1,84 @@
+"""What the site held when a backup was taken: recorded from the source, read again when the backup is restored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pydantic import TypeAdapter, ValidationError
+
+from checks.as_recorded import source_rules
+from recovery.adapters.postgres.record import Source, snapshot, standstill
+from recovery.catalog import table_name
+from recovery.errors import RecoveryError
+from recovery.facts import BackupSet, RecordedFacts, TableCount
+from recovery.site import site
+from recovery.wal import format_lsn, parse_lsn
+from tasks.step import action, note, probe, warn
+
+_FACTS, _COUNTS = "facts-lsn", "facts-rows"
+_DOCUMENT = TypeAdapter(RecordedFacts)
+
+
+@probe
+def record_site_facts() -> RecordedFacts:
+    """Note tables, keys and row counts: of the paused standby (exact at one LSN), else of the live primary."""
+    if site().settings.standby:
+        try:
+            with standstill(site().standby_address(), site().standby_reader_address()) as source:
+                return _recorded(source)
+        except RecoveryError as error:
+            note(f"rows are counted on the primary, as the standby cannot serve ({error.problem.splitlines()[0]})")
+    with snapshot(site().reader_address()) as source:
+        return _recorded(source)
+
+
+def _recorded(source: Source) -> RecordedFacts:
+    catalog = source.catalog()
+    return source.record(catalog, source_rules(catalog))
+
+
+@action
+def keep_record(backup: BackupSet, facts: RecordedFacts) -> None:
+    """Put the record beside its set, in the same bucket, and note on the set where it was taken. Idempotent."""
+    site().records(backup.repo).keep(_name(backup.label), _DOCUMENT.dump_json(facts, indent=1))
+    position = f"{format_lsn(facts.lsn)} {'exact' if facts.exact else 'near'} {facts.at.astimezone(UTC).isoformat()}"
+    site().backups.annotate(backup.label, backup.repo, {_FACTS: position})
+
+
+def read_record(backup: BackupSet) -> RecordedFacts | None:
+    """The record of a set; None when none was made. One that cannot be read is said, and not missed silently."""
+    if _FACTS not in backup.annotations:
+        return None
+    if _COUNTS in backup.annotations:
+        return _from_annotations(backup)
+    try:
+        document = site().records(backup.repo).read(_name(backup.label))
+        if document is not None:
+            return _DOCUMENT.validate_json(document)
+        problem = "it is gone"
+    except (RecoveryError, ValidationError) as error:
+        problem = error.problem if isinstance(error, RecoveryError) else "it cannot be understood"
+    warn(f"the record of backup {backup.label} cannot be read, so the copy is not compared with it: {problem}")
+    return None
+
+
+@action
+def forget_records(repo: int, kept: tuple[str, ...]) -> None:
+    """Delete the records of sets that are no longer there. Idempotent."""
+    records = site().records(repo)
+    names = {_name(label) for label in kept}
+    for name in records.names():
+        if name not in names:
+            records.remove(name)
+
+
+def _name(label: str) -> str:
+    return f"{label}.json"
+
+
+def _from_annotations(backup: BackupSet) -> RecordedFacts:
+    """What earlier versions wrote on the set itself: counts, and no catalog."""
+    lsn, exact, at = backup.annotations[_FACTS].split(" ")
+    pairs = (pair.rsplit(":", 1) for pair in backup.annotations[_COUNTS].split(",") if ":" in pair)
+    counts = tuple(TableCount(table_name(table), int(rows)) for table, rows in pairs if rows.isdigit())
+    return RecordedFacts(parse_lsn(lsn), datetime.fromisoformat(at), exact == "exact", counts)
