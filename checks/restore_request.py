@@ -28,6 +28,20 @@ class Wish:
     source_region: str | None = None
     source_bucket: str | None = None
     target_timeline: int | None = None
+    accept_failed_checks: str | None = None
+    drop_failed: bool = False
+
+
+def failed_checks_refusal(wish: Wish, *, kept: bool) -> str | None:
+    """Why what was asked for copies that fail their checks makes no sense, or None. `kept`: the copy shall stay."""
+    reason = wish.accept_failed_checks
+    if reason is not None and not reason.strip():
+        return "--accept-failed-checks has no reason; it is written down with the copy"
+    if reason and wish.drop_failed:
+        return "a copy that fails its checks cannot be accepted and dropped"
+    if not kept and (reason or wish.drop_failed):
+        return "--validate-only keeps no copy, whatever its checks find"
+    return None
 
 
 def read_target(wish: Wish) -> RecoveryTarget | Refusal:

@@ -40,6 +40,8 @@ def restore_name(
     source_bucket: str | None = None,
     validate_only: str = "no",
     target_timeline: int | None = None,
+    accept_failed_checks: str | None = None,
+    drop_failed: bool = False,
 ) -> str:
     """`restore to 2026-11-27 09:47:35Z`, `restore of backup 20261127-094735F, only proven (data)`."""
     if target_time:
@@ -58,6 +60,8 @@ def restore_name(
             f" from {source}" if source else "",
             f" as {target_database}" if target_database else "",
             "" if validate_only == "no" else f", only proven ({validate_only})",
+            ", accepting failed checks" if accept_failed_checks else "",
+            ", dropped if checks fail" if drop_failed else "",
         )
     )
 

@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Literal
 
-from checks.objectives import Measured, data_loss, measured_recovery, recovery_point, shown_span
+from checks.objectives import data_loss, measured_recovery, recovery_point
 from checks.readiness import scratch_refusal
 from checks.recovery_target import ARRIVAL_MARGIN, choose_restore, readable_archive, space_refusal
-from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
+from checks.restore_request import (
+    Wish,
+    database_name_refusal,
+    failed_checks_refusal,
+    read_target,
+    source_repositories,
+)
 from checks.run_names import restore_name
 from recovery.errors import GateRefused, RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import (
     CheckReport,
     DatabaseAddress,
-    ReachedPoint,
     RecordedFacts,
     RecoveryTarget,
     RepoFacts,
@@ -25,7 +29,6 @@ from recovery.gate import granted, require
 from recovery.lease import hold_lease
 from recovery.settings import RepoSettings
 from recovery.site import site
-from tasks.artifacts import publish_table
 from tasks.backups import (
     find_damaged_files,
     mark_backup_verified,
@@ -49,11 +52,10 @@ from tasks.copies import (
     sweep_unfinished_databases,
     verify_target_reached,
 )
-from tasks.data import check_data, start_checker, stop_checker
+from tasks.data import check_data, leave_report, not_checked_report, start_checker, stop_checker
 from tasks.records import read_record
+from tasks.restore_report import Level, RestoreReport, require_passed, show_plan, show_report
 from tasks.step import runbook, warn
-
-Level = Literal["no", "files", "restore", "data"]
 
 
 @dataclass(frozen=True)
@@ -73,22 +75,6 @@ class Decision:
         return bool(self.recorded and self.recorded.exact and target.exclusive and target.lsn == self.recorded.lsn)
 
 
-@dataclass(frozen=True)
-class RestoreReport:
-    """What a restore brought back, proven and timed."""
-
-    plan: RestorePlan
-    level: Level
-    recovery_seconds: float
-    reached: ReachedPoint | None = None
-    recovery_point: datetime | None = None
-    metrics: tuple[Measured, ...] = ()
-    checks: CheckReport | None = None
-    copy: str | None = None
-    address: DatabaseAddress | None = None
-    database: str | None = None
-
-
 @runbook("Restore", restore_name)
 def restore(
     target_time: str | None = None,
@@ -100,12 +86,14 @@ def restore(
     source_bucket: str | None = None,
     validate_only: Level = "no",
     target_timeline: int | None = None,
+    accept_failed_checks: str | None = None,
+    drop_failed: bool = False,
 ) -> RestoreReport:
     """Restore into something new; the live database is never written to.
 
     Without a target the newest moment is restored. The copy is proven to stand where it was told to,
     and checked; then it stays beside the site, or its database appears on the site's server under
-    a new name.
+    a new name. A copy that fails its checks is kept, too, and marked so: a person decides.
 
     Args:
         target_time: A moment with seconds and zone, e.g. 2024-01-15T10:30:00Z.
@@ -117,11 +105,23 @@ def restore(
         source_bucket: Read only the repository in this bucket.
         validate_only: Prove the backup and keep nothing. files reads every file; restore restores and replays; data also checks the rows.
         target_timeline: Follow this timeline instead of the site's own.
+        accept_failed_checks: Why the data is wanted although checks fail; without a reason it is not loaded anywhere.
+        drop_failed: Drop a copy that fails its checks instead of keeping it.
     """
     wish = Wish(
-        target_time, target_lsn, target_name, backup_id, target_database, source_region, source_bucket, target_timeline
+        target_time,
+        target_lsn,
+        target_name,
+        backup_id,
+        target_database,
+        source_region,
+        source_bucket,
+        target_timeline,
+        accept_failed_checks,
+        drop_failed,
     )
     target = granted(read_target(wish))
+    require(failed_checks_refusal(wish, kept=validate_only == "no"), next_step="give a reason, or leave the option out")
     with hold_lease(site().settings.site.state_dir, "restore"):
         begin = datetime.now(UTC)
         if validate_only in ("no", "data"):
@@ -129,7 +129,7 @@ def restore(
         try:
             sweep_leftovers()
             decision = decide(wish, target, validate_only)
-            show_plan(decision)
+            show_plan(decision.plan)
             if validate_only == "files":
                 return prove_files(decision, begin)
             return bring_back(decision, wish, validate_only, begin)
@@ -236,19 +236,30 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
     if report.copy is None:
         remove_copy(places)
     report = timed(report, decision, begin)
-    stamp(plan, level)
+    stamp(report)
     show_report(report)
+    require_passed(report)
     return report
 
 
 def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> RestoreReport:
-    """What was restored goes where it was wanted: nowhere, into the site's server, or it stays as it is."""
+    """What was restored goes where it was wanted: nowhere, into the site's server, or it stays as it is.
+
+    Data that fails its checks is never taken away: its copy stays, marked, unless a person wanted it dropped.
+    """
     if report.level != "no":
         return report
-    if wish.target_database:
+    verdict = report.checks.verdict if report.checks else ""
+    if verdict and wish.accept_failed_checks:
+        warn(f"{verdict}, accepted: {wish.accept_failed_checks}")
+        verdict = f"{verdict}, accepted: {wish.accept_failed_checks}"
+        report = replace(report, accepted=wish.accept_failed_checks)
+    if report.withheld and wish.drop_failed:
+        return report
+    if wish.target_database and not report.withheld:
         load_into_site(places, wish.target_database)
         return replace(report, database=wish.target_database)
-    keep_copy(places)
+    keep_copy(places, verdict)
     return replace(report, copy=places.folder.name, address=copy_address(places))
 
 
@@ -266,15 +277,13 @@ def drop(places: CopyPlaces) -> None:
 
 
 def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:
-    """The data checks of the copy. A copy that fails them is not handed out."""
-    found = check_data(address, decision.recorded, exact=decision.exact, target=decision.plan.target.moment)
-    if not found.passed:
-        first = found.failures[0]
-        raise VerificationFailed(
-            f"the restored data fails {len(found.failures)} checks; the first: {first.name}: {first.found}",
-            "read checks.html beside the journal; restore to an earlier moment, before the damage",
-        )
-    return found
+    """The data checks of the copy. Whatever keeps them from being made, the data is there all the same."""
+    try:
+        return check_data(address, decision.recorded, exact=decision.exact, target=decision.plan.target.moment)
+    except RecoveryError as error:
+        report = not_checked_report(address, error.problem)
+        leave_report(report)
+        return report
 
 
 def timed(report: RestoreReport, decision: Decision, begin: datetime) -> RestoreReport:
@@ -285,49 +294,14 @@ def timed(report: RestoreReport, decision: Decision, begin: datetime) -> Restore
     return replace(report, recovery_seconds=round(took.total_seconds(), 2), metrics=metrics)
 
 
-def stamp(plan: RestorePlan, level: Level) -> None:
+def stamp(report: RestoreReport) -> None:
     """Note on the set that it was proven, and how deeply."""
+    if report.checks and not report.checks.passed:
+        return  # it must not count as the proven set that the retention keeps
     try:
-        mark_backup_verified(plan.backup, "data" if level == "no" else level)
+        mark_backup_verified(report.plan.backup, "data" if report.level == "no" else report.level)
     except RecoveryError as error:
         warn(f"the backup was proven, but could not be stamped as such: {error.problem}")
-
-
-def show_plan(decision: Decision) -> None:
-    """The plan as a table."""
-    plan = decision.plan
-    rows = {
-        "backup set": f"{plan.backup.label} ({plan.backup.kind}) from repository {plan.backup.repo}",
-        "target": str(plan.target),
-        "timeline": str(plan.timeline),
-        "WAL": f"{plan.first_segment} … {plan.last_segment} ({plan.segments} segments)",
-        "space": f"{plan.needed_bytes / 1e9:.2f} GB",
-        "expected": f"{plan.expected_seconds:.0f} s",
-        "passed over": "; ".join(plan.rejected) or "nothing",
-    }
-    publish_table(
-        "restore-plan", [{"what": what, "value": value} for what, value in rows.items()], "Plan of the restore"
-    )
-
-
-def show_report(report: RestoreReport) -> None:
-    """The report as a table: promised and measured."""
-    rows = [
-        {
-            "metric": one.metric,
-            "target": f"< {shown_span(one.target)}",
-            "actual": shown_span(one.actual),
-            "met": met(one),
-        }
-        for one in report.metrics
-    ]
-    point = f"{report.recovery_point:%Y-%m-%d %H:%M:%S.%f} UTC" if report.recovery_point else "none"
-    rows.append({"metric": "Recovery point", "target": str(report.plan.target), "actual": point, "met": ""})
-    publish_table("restore-report", rows, "Report of the restore")
-
-
-def met(one: Measured) -> str:
-    return {True: "yes", False: "NO", None: "as asked"}[one.met]
 
 
 def seconds_since(begin: datetime) -> float:

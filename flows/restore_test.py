@@ -8,12 +8,13 @@ from typing import Literal
 from checks.recovery_target import ARRIVAL_MARGIN, Archive, readable_archive
 from checks.run_names import restore_test_name
 from flows.backup import RepoChoice, numbers
-from flows.restore import RestoreReport, restore
+from flows.restore import restore
 from recovery.errors import RecoveryError, VerificationFailed
 from recovery.gate import granted
 from recovery.site import site
 from tasks.artifacts import publish_table
 from tasks.backups import read_repositories, read_server_if_it_answers
+from tasks.restore_report import RestoreReport
 from tasks.step import note, runbook, warn
 
 Moment = Literal["newest", "random", "longest"]

@@ -282,6 +282,19 @@ class CheckReport:
         """Whether something was looked at and nothing failed; a warning is no failure."""
         return any(result.passed for result in self.results) and not self.failures
 
+    @property
+    def verdict(self) -> str:
+        """What speaks against this database, in a few words; empty when nothing does."""
+        if self.passed:
+            return ""
+        return f"failed checks ({len(self.failures)})" if self.failures else "not checked"
+
+    @property
+    def worst(self) -> str:
+        """The first thing that speaks against it: the check and what it found."""
+        first = next(iter(self.failures or self.not_checked), None)
+        return f"{first.name}: {first.found}" if first else "nothing was looked at"
+
 
 @dataclass(frozen=True)
 class DatabaseAddress:

@@ -99,9 +99,9 @@ def promote_copy(places: CopyPlaces) -> None:
 
 
 @action
-def keep_copy(places: CopyPlaces) -> None:
-    """Let the copy outlive this run. A person drops it: recover backup drop-copy."""
-    site().copies.keep(places)
+def keep_copy(places: CopyPlaces, verdict: str = "") -> None:
+    """Let the copy outlive this run, with what speaks against it. A person drops it: recover backup drop-copy."""
+    site().copies.keep(places, verdict)
 
 
 @action

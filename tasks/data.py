@@ -17,6 +17,7 @@ from recovery.expectation import Expectation
 from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddress, RecordedFacts
 from recovery.journal import current_journal, plain
 from recovery.site import site
+from tasks.site_rules import read_site_rules
 from tasks.step import action, note, probe, run_together, verify
 
 _REPORT = "checks.html"
@@ -65,6 +66,12 @@ def check_data(
     report: CheckReport = replace(looked, results=(*physical, *looked.results), about=about)
     leave_report(report)
     return report
+
+
+def not_checked_report(address: DatabaseAddress, why: str) -> CheckReport:
+    """The report when nobody could look at all, with the reason."""
+    nobody = CheckResult("the data is whole", "physical", CheckStatus.NOT_CHECKED, "", why)
+    return CheckReport(address.name, datetime.now(UTC), 0.0, (nobody,))
 
 
 @action
@@ -132,7 +139,7 @@ def _suite(
     tolerance = settings.checks.row_count_tolerance
     generated = restored_data_suite(catalog, recorded, exact=exact, tolerance=tolerance, fresh=fresh)
     own = [replace(one, known=one.known or known_to_be_broken(one, recorded)) for one in clickview_suite(catalog)]
-    return without_repeats([*own, *generated])
+    return without_repeats([*own, *generated, *read_site_rules()])
 
 
 def _about(

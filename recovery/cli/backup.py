@@ -99,21 +99,18 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Verify data: of a database on the site's server (--database), else of the site's own."""
+    from recovery.cli.restored import counted, show_findings
     from recovery.errors import VerificationFailed
 
     report = show_run("flows.data_check", "data_check", as_json, database=database)
     if as_json:
         print_json(report)
     else:
-        rows = [(one.suite, one.name, one.expected, one.found) for one in report.failures]
-        if rows:
-            table(("suite", "check", "expected", "found"), rows, title="Failed")
-        print(
-            f"{report.database}: {sum(r.passed for r in report.results)} checks passed, {len(report.failures)} failed"
-        )
+        show_findings(report)
+        print(f"{report.database}: checks {counted(report)}")
     if not report.passed:
         raise VerificationFailed(
-            f"{len(report.failures)} data checks of {report.database} failed",
+            f"{report.database}: {report.verdict}; the first: {report.worst}",
             "read checks.html in the folder of this run",
         )
 
@@ -158,13 +155,28 @@ def restore(
     target_timeline: Annotated[
         int | None, typer.Option(min=1, help="follow this timeline instead of the site's own")
     ] = None,
+    accept_failed_checks: Annotated[
+        str | None, typer.Option(metavar="REASON", help="hand the data out although checks fail; the reason is kept")
+    ] = None,
+    drop_failed: Annotated[
+        bool, typer.Option("--drop-failed", help="drop a copy that fails its checks; else it is kept and marked")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Restore into something new: the newest moment, a moment, a WAL position, a restore point or a backup."""
     from recovery.cli.restored import show_restored
 
     # An empty $(recover backup latest) must not turn into a restore of something else.
-    for name in ("target_time", "target_lsn", "target_name", "backup_id", "target_database", "source_bucket"):
+    texts = (
+        "target_time",
+        "target_lsn",
+        "target_name",
+        "backup_id",
+        "target_database",
+        "source_region",
+        "source_bucket",
+    )
+    for name in (*texts, "accept_failed_checks"):
         if locals()[name] == "":
             raise typer.BadParameter("is empty", param_hint=f"--{name.replace('_', '-')}")
     report = show_run(
@@ -180,6 +192,8 @@ def restore(
         source_bucket=source_bucket,
         validate_only=level.value if validate_only else "no",
         target_timeline=target_timeline,
+        accept_failed_checks=accept_failed_checks,
+        drop_failed=drop_failed,
     )
     show_restored(report, as_json)
 

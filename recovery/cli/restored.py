@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from recovery.cli.output import print_json, table
 
 if TYPE_CHECKING:
-    from flows.restore import RestoreReport
+    from recovery.adapters.pgbackrest.copies import CopyOwner
+    from recovery.facts import CheckReport
+    from tasks.restore_report import RestoreReport
 
 
 def show_restored(report: RestoreReport, as_json: bool) -> None:
@@ -30,8 +32,31 @@ def show_restored(report: RestoreReport, as_json: bool) -> None:
     if report.reached:
         print(f"Proof: {report.reached.proof}")
     if report.checks:
-        print(f"Checks: {sum(r.passed for r in report.checks.results)} passed, {len(report.checks.failures)} failed")
+        print(f"Checks: {counted(report.checks)}")
+        show_findings(report.checks)
+    if report.accepted:
+        print(f"Failed checks were accepted: {report.accepted}")
     print(_whereabouts(report))
+
+
+def counted(checks: CheckReport) -> str:
+    """How many checks passed, failed, warned, were not made."""
+    passed = sum(one.passed for one in checks.results)
+    others = (("warnings", checks.warnings), ("not checked", checks.not_checked))
+    named = [f"{len(results)} {what}" for what, results in others if results]
+    return ", ".join([f"{passed} passed", f"{len(checks.failures)} failed", *named])
+
+
+def show_findings(checks: CheckReport) -> None:
+    """What did not pass, worst first."""
+    for title, results in (
+        ("Failed", checks.failures),
+        ("Warnings", checks.warnings),
+        ("Not checked", checks.not_checked),
+    ):
+        rows = [(one.suite, one.name, one.expected, one.found) for one in results]
+        if rows:
+            table(("suite", "check", "expected", "found"), rows, title=title)
 
 
 def _whereabouts(report: RestoreReport) -> str:
@@ -47,6 +72,12 @@ def _whereabouts(report: RestoreReport) -> str:
     return f"Backup {report.plan.backup.label} is proven ({report.level}); nothing was kept."
 
 
+def _state(owner: CopyOwner) -> str:
+    if owner.kept:
+        return owner.verdict or "kept"
+    return "in work" if owner.alive else "left over"
+
+
 def show_copies(as_json: bool) -> None:
     """The restored copies that are there."""
     from recovery.site import site
@@ -55,7 +86,7 @@ def show_copies(as_json: bool) -> None:
     found: list[dict[str, Any]] = []
     for name in copies.names():
         owner = copies.owner(copies.find(name))
-        state = "unfinished" if owner is None else "kept" if owner.kept else "in work" if owner.alive else "left over"
+        state = "unfinished" if owner is None else _state(owner)
         found.append(
             {
                 "name": name,

@@ -69,6 +69,8 @@ def _unresolved() -> list[str]:
             site().secrets.reveal(secret)
         except RecoveryError as error:
             problems.append(f"{name}: {error.problem}; {error.next_step}")
+    if settings.checks.rules and not settings.checks.rules.is_dir():
+        problems.append(f"checks.rules: there is no folder {settings.checks.rules}; correct it, or leave it out")
     return problems
 
 
@@ -103,4 +105,6 @@ def _missing_files() -> list[str]:
     for number, repo in enumerate(settings.backup.repos, 1):
         if repo.ca_file and not Path(repo.ca_file).is_file():
             problems.append(f"backup repository {number}: there is no file {repo.ca_file}; correct ca_file")
+    if settings.checks.rules and not settings.checks.rules.is_dir():
+        problems.append(f"checks.rules: there is no folder {settings.checks.rules}; correct it, or leave it out")
     return problems

@@ -143,6 +143,7 @@ class ChecksSettings(_Section):
     )
     timeout_seconds: Seconds = Field(1800, description="deadline of all checks of one copy")
     parallel: int = Field(2, ge=1, le=32, description="connections for index checks")
+    rules: Path | None = Field(None, description="folder of the site's own rules: SQL files that must return no row")
 
 
 class AwsSettings(_Section):

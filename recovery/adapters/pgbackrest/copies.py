@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +42,7 @@ class CopyOwner:
     made_at: str
     backup: str
     target: str
+    verdict: str = ""  # what the data checks found against it; empty when nothing
 
     @property
     def alive(self) -> bool:
@@ -121,12 +122,11 @@ class RestoredCopies:
         database = self._settings.database
         return RecoveredServer(self._host, places, database.bin_dir, database.admin_user)
 
-    def keep(self, places: CopyPlaces) -> None:
-        """Let a copy outlive its run, without the keys of the repositories."""
+    def keep(self, places: CopyPlaces, verdict: str = "") -> None:
+        """Let a copy outlive its run, without the keys of the repositories; `verdict` is what speaks against it."""
         owner = self.owner(places)
         if owner:
-            kept = CopyOwner(**{**owner.__dict__, "kept": True})
-            self._note_owner(places, kept)
+            self._note_owner(places, replace(owner, kept=True, verdict=verdict))
         files.remove_tree(self._host, _scratch(places).folder, inside=places.folder)
 
     def remove(self, places: CopyPlaces) -> None:
