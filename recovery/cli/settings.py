@@ -69,8 +69,6 @@ def _unresolved() -> list[str]:
             site().secrets.reveal(secret)
         except RecoveryError as error:
             problems.append(f"{name}: {error.problem}; {error.next_step}")
-    if settings.checks.rules and not settings.checks.rules.is_dir():
-        problems.append(f"checks.rules: there is no folder {settings.checks.rules}; correct it, or leave it out")
     return problems
 
 

@@ -71,7 +71,7 @@ def recorded(address: DatabaseAddress) -> RecordedFacts:
     tables = read_catalog(address).tables
     with connect(address) as connection:
         counts = [
-            TableCount(str(t.name), connection.execute(f"SELECT count(*) FROM {t.name.sql}".encode()).fetchone()[0])  # type: ignore[index]
+            TableCount(t.name, connection.execute(f"SELECT count(*) FROM {t.name.sql}".encode()).fetchone()[0])  # type: ignore[index]
             for t in tables
         ]
     return RecordedFacts(1, datetime.now(UTC), True, tuple(counts))

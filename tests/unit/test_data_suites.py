@@ -66,7 +66,7 @@ def suite(catalog: Catalog = CATALOG, **options: object) -> dict[str, Expectatio
 
 
 def facts(rows: int) -> RecordedFacts:
-    return RecordedFacts(1, NOW, True, (TableCount("users", rows), TableCount("clickview_recovery.heartbeat", 1)))
+    return RecordedFacts(1, NOW, True, (TableCount(USERS, rows), TableCount(HEARTBEAT, 1)))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_no_recorded_facts_are_said() -> None:
 
 def test_a_recorded_table_keeps_its_schema() -> None:
     assert suite(recorded=facts(3))["clickview_recovery.heartbeat has its rows"].table == HEARTBEAT
-    assert table_name("users") == USERS
+    assert (table_name("users"), table_name("a.b")) == (USERS, TableName("a", "b"))
 
 
 def test_a_foreign_key_becomes_a_search_for_orphans() -> None:

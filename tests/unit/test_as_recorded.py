@@ -1,0 +1,167 @@
+"""What differs between the source and its copy, and when that is no news."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import TypeAdapter
+
+from checks.as_recorded import as_recorded, known_to_be_behind, known_to_be_broken, known_to_be_invalid
+from checks.expectation import rows_meet
+from checks.restored_data import NOT_VALID, Freshness, restored_data_suite
+from recovery.catalog import (
+    Catalog,
+    CheckConstraint,
+    Column,
+    Extension,
+    ForeignKey,
+    Index,
+    Policy,
+    Sequence,
+    Table,
+    TableName,
+)
+from recovery.expectation import Expectation
+from recovery.facts import BrokenRule, RecordedFacts, TableCount
+
+NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
+USERS, NOTES = TableName("public", "users"), TableName("app", 'no,"tes')
+INDEX, COUNTER = TableName("public", "users_email"), TableName("public", "users_id_seq")
+
+SOURCE = Catalog(
+    "clickview",
+    150000,
+    in_recovery=False,
+    superuser=True,
+    tables=(
+        Table(USERS, (Column("id", "integer", True), Column("email", "text", False)), "clickview"),
+        Table(NOTES, (Column("user_id", "integer", False),), "clickview"),
+    ),
+    foreign_keys=(ForeignKey("notes_user", NOTES, ("user_id",), USERS, ("id",)),),
+    check_constraints=(CheckConstraint("filled", USERS, "email <> ''"),),
+    sequences=(Sequence(COUNTER, USERS, "id"),),
+    indexes=(Index(INDEX, USERS, True, "CREATE INDEX users_email ON users (email)"),),
+    policies=(Policy("own", USERS, "PERMISSIVE ALL TO public USING (true)"),),
+    extensions=(Extension("plpgsql", "1.0"),),
+)
+RECORD = RecordedFacts(1, NOW, True, (TableCount(USERS, 3),), SOURCE)
+
+without_notes = replace(SOURCE, tables=SOURCE.tables[:1], foreign_keys=())
+DIFFERENCES: dict[str, tuple[Catalog, str, str]] = {
+    "a table is gone": (without_notes, "no table is missing", 'app.no,"tes is missing'),
+    "a table is new": (
+        replace(SOURCE, tables=(*SOURCE.tables, Table(TableName("public", "x"), ()))),
+        "no table is new",
+        "x is new",
+    ),
+    "a column is gone": (
+        replace(SOURCE, tables=(replace(SOURCE.tables[0], columns=SOURCE.tables[0].columns[:1]), SOURCE.tables[1])),
+        "columns are as recorded",
+        "users.email is missing",
+    ),
+    "a type changed": (
+        replace(
+            SOURCE, tables=(SOURCE.tables[0], replace(SOURCE.tables[1], columns=(Column("user_id", "bigint", True),)))
+        ),
+        "columns are as recorded",
+        'app.no,"tes.user_id was integer, is bigint not null',
+    ),
+    "a foreign key is gone": (
+        replace(SOURCE, foreign_keys=()),
+        "foreign keys are as recorded",
+        'app.no,"tes: notes_user is missing',
+    ),
+    "a foreign key is not valid": (
+        replace(SOURCE, foreign_keys=(replace(SOURCE.foreign_keys[0], validated=False),)),
+        "foreign keys are as recorded",
+        'app.no,"tes: notes_user was user_id → users (id), is user_id → users (id) not valid',
+    ),
+    "a condition changed": (
+        replace(SOURCE, check_constraints=(CheckConstraint("filled", USERS, "true"),)),
+        "check constraints are as recorded",
+        "users: filled was email <> '', is true",
+    ),
+    "an index is gone": (replace(SOURCE, indexes=()), "indexes are as recorded", "users_email is missing"),
+    "a sequence is gone": (replace(SOURCE, sequences=()), "sequences are as recorded", "users_id_seq is missing"),
+    "a policy is gone": (replace(SOURCE, policies=()), "policies are as recorded", "users: own is missing"),
+    "an owner changed": (
+        replace(SOURCE, tables=(replace(SOURCE.tables[0], owner="eve", row_security=True), SOURCE.tables[1])),
+        "owners are as recorded",
+        "users was clickview, is eve, row level security",
+    ),
+    "an extension is older": (
+        replace(SOURCE, extensions=(Extension("plpgsql", "0.9"),)),
+        "extensions are as recorded",
+        "plpgsql was 1.0, is 0.9",
+    ),
+}
+
+
+def differing(catalog: Catalog, *, exact: bool) -> list[Expectation]:
+    return [one for one in as_recorded(catalog, RECORD, exact=exact) if one.differences]
+
+
+@pytest.mark.parametrize("what", DIFFERENCES)
+def test_a_difference_is_named_once_and_fails_only_at_the_same_position(what: str) -> None:
+    catalog, name, difference = DIFFERENCES[what]
+    (exact,) = differing(catalog, exact=True)
+    assert (exact.name, exact.differences, exact.known) == (name, (difference,), "")
+    (since,) = differing(catalog, exact=False)
+    assert since.known == "changed since the record of 2026-07-01 12:00:00 UTC: by the application, or lost"
+
+
+def test_a_catalog_that_is_the_same_has_no_differences() -> None:
+    assert differing(SOURCE, exact=True) == []
+    assert len(as_recorded(SOURCE, RECORD, exact=True)) == 11
+
+
+def test_an_index_that_lost_its_validity_is_never_explained_by_time() -> None:
+    broken = replace(SOURCE, indexes=(replace(SOURCE.indexes[0], valid=False),))
+    (one,) = differing(broken, exact=False)
+    assert (one.name, one.known) == ("valid indexes stayed valid", "")
+
+
+def test_without_a_recorded_catalog_that_is_said() -> None:
+    (one,) = as_recorded(SOURCE, replace(RECORD, catalog=None), exact=True)
+    assert one.expected == "no catalog was recorded with this backup"
+    assert as_recorded(SOURCE, None, exact=False) == (one,)
+
+
+def test_what_was_so_at_the_source_is_no_news() -> None:
+    broken = replace(SOURCE.indexes[0], valid=False)
+    before = replace(RECORD, catalog=replace(SOURCE, indexes=(broken,)), behind=(COUNTER,))
+    assert known_to_be_invalid(broken, before) == "it was so when the backup was taken"
+    assert known_to_be_invalid(replace(broken, name=USERS), before) == "it was made after the backup's record"
+    assert known_to_be_invalid(broken, RECORD) == known_to_be_invalid(broken, None) == ""
+    assert known_to_be_behind(COUNTER, before, exact=True) == "it was so when the backup was taken"
+    assert known_to_be_behind(COUNTER, RECORD, exact=True) == ""
+    assert "set back since" in known_to_be_behind(COUNTER, RECORD, exact=False)
+    assert known_to_be_behind(COUNTER, None, exact=False) == ""
+
+
+def test_a_rule_that_the_source_broke_is_no_news() -> None:
+    rule = rows_meet("ClickView", "every user can log in", "x", USERS, "c.email IS NULL", shown=())
+    record = replace(RECORD, broken=(BrokenRule(USERS, "every user can log in", 1234),))
+    assert known_to_be_broken(rule, record) == "1,234 broke it when the backup was taken"
+    assert known_to_be_broken(replace(rule, name="another"), record) == known_to_be_broken(rule, None) == ""
+
+
+def test_keys_that_are_not_valid_promise_nothing() -> None:
+    loose = replace(
+        SOURCE,
+        foreign_keys=(replace(SOURCE.foreign_keys[0], validated=False),),
+        check_constraints=(replace(SOURCE.check_constraints[0], validated=False),),
+    )
+    made = restored_data_suite(loose, None, exact=False, tolerance=0.5, fresh=Freshness(None, None))
+    assert {one.name for one in made if one.known == NOT_VALID} == {
+        'app.no,"tes.user_id points at a row of users',
+        "users: filled holds",
+    }
+
+
+def test_a_record_survives_the_way_into_the_bucket_and_back() -> None:
+    whole = replace(RECORD, behind=(COUNTER,), broken=(BrokenRule(NOTES, "ä", 1),))
+    adapter = TypeAdapter(RecordedFacts)
+    assert adapter.validate_json(adapter.dump_json(whole)) == whole
