@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from checks.as_recorded import as_recorded, known_to_be_behind, known_to_be_invalid
+from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid
 from checks.expectation import (
     agreed,
     identity,
@@ -70,39 +70,30 @@ def freshness(
     return Freshness(recorded_at - oldest if recorded_at else None, now, skew=timedelta(minutes=1))
 
 
-def restored_data_suite(
-    catalog: Catalog,
-    recorded: RecordedFacts | None,
-    *,
-    exact: bool,
-    tolerance: float,
-    fresh: Freshness,
-) -> tuple[Expectation, ...]:
+def restored_data_suite(catalog: Catalog, source: Source, fresh: Freshness) -> tuple[Expectation, ...]:
     """All that is expected of a restored database, whatever it holds."""
     return without_repeats(
         [
-            *as_recorded(catalog, recorded, exact=exact),
-            *_row_counts(catalog, recorded, exact=exact, tolerance=tolerance),
+            *as_recorded(catalog, source),
+            *_row_counts(catalog, source),
             *_foreign_keys(catalog),
             *_unique_keys(catalog),
             *_constraints(catalog),
             *_unvalidated_checks(catalog),
-            *_indexes(catalog, recorded),
-            *_sequences(catalog, recorded, exact=exact),
+            *_indexes(catalog, source.recorded),
+            *_sequences(catalog, source),
             *_freshness(catalog, fresh),
         ]
     )
 
 
-def _row_counts(
-    catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool, tolerance: float
-) -> Iterator[Expectation]:
-    if recorded is None:
+def _row_counts(catalog: Catalog, source: Source) -> Iterator[Expectation]:
+    if source.recorded is None:
         yield not_checked("rows", "row counts as recorded", "no row counts were recorded for this database")
         return
-    for count in recorded.counts:
+    for count in source.recorded.counts:
         if catalog.table(count.table) is not None:  # a table that is missing is named as such
-            yield _row_count(count, exact=exact, tolerance=tolerance)
+            yield _row_count(count, exact=source.exact, tolerance=source.tolerance)
 
 
 def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectation:
@@ -214,7 +205,7 @@ def _indexes(catalog: Catalog, recorded: RecordedFacts | None) -> Iterator[Expec
     yield no_rows("indexes", "collation versions are those recorded", expected, query)
 
 
-def _sequences(catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool) -> Iterator[Expectation]:
+def _sequences(catalog: Catalog, source: Source) -> Iterator[Expectation]:
     for sequence in catalog.sequences:
         column = quoted(sequence.column)
         ahead = no_rows(
@@ -226,7 +217,7 @@ def _sequences(catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool)
             " WHERE m.newest > s.last_value OR (m.newest = s.last_value AND NOT s.is_called)",
             table=sequence.table,
         )
-        yield replace(ahead, known=known_to_be_behind(sequence.name, recorded, exact=exact))
+        yield replace(ahead, known=known_to_be_behind(sequence.name, source))
 
 
 def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:

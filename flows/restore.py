@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from checks.as_recorded import Source
 from checks.objectives import data_loss, measured_recovery, recovery_point
 from checks.readiness import scratch_refusal
 from checks.recovery_target import ARRIVAL_MARGIN, choose_restore, readable_archive, space_refusal
@@ -53,7 +54,7 @@ from tasks.copies import (
     verify_target_reached,
 )
 from tasks.data import check_data, leave_report, not_checked_report, start_checker, stop_checker
-from tasks.records import read_record
+from tasks.records import read_record, read_witness
 from tasks.restore_report import Level, RestoreReport, require_passed, show_plan, show_report
 from tasks.step import runbook, warn
 
@@ -73,6 +74,14 @@ class Decision:
         """Whether the copy stands exactly where the row counts were recorded."""
         target = self.plan.target
         return bool(self.recorded and self.recorded.exact and target.exclusive and target.lsn == self.recorded.lsn)
+
+    @property
+    def source(self) -> Source:
+        """What is known of the database that is brought back."""
+        # Of another timeline than the live one the live database is no witness.
+        same = self.server is not None and self.server.timeline == self.plan.timeline
+        live = read_witness() if same and not self.exact else None
+        return Source(self.recorded, self.exact, site().settings.checks.row_count_tolerance, live)
 
 
 @runbook("Restore", restore_name)
@@ -279,7 +288,7 @@ def drop(places: CopyPlaces) -> None:
 def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:
     """The data checks of the copy. Whatever keeps them from being made, the data is there all the same."""
     try:
-        return check_data(address, decision.recorded, exact=decision.exact, target=decision.plan.target.moment)
+        return check_data(address, decision.source, target=decision.plan.target.moment)
     except RecoveryError as error:
         report = not_checked_report(address, error.problem)
         leave_report(report)

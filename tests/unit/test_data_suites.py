@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import psycopg
 
+from checks.as_recorded import Source
 from checks.clickview import TABLES, clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import HEARTBEAT, Freshness, freshness, restored_data_suite
@@ -61,8 +62,8 @@ CATALOG = Catalog(
 
 def suite(catalog: Catalog = CATALOG, **options: object) -> dict[str, Expectation]:
     chosen = {"recorded": None, "exact": False, "tolerance": 0.5, "fresh": OPEN, **options}
-    recorded = chosen.pop("recorded")
-    return {one.name: one for one in restored_data_suite(catalog, recorded, **chosen)}  # type: ignore[arg-type]
+    fresh = chosen.pop("fresh")
+    return {one.name: one for one in restored_data_suite(catalog, Source(**chosen), fresh)}  # type: ignore[arg-type]
 
 
 def facts(rows: int) -> RecordedFacts:
@@ -165,7 +166,7 @@ def test_each_thing_is_looked_at_once_under_its_first_name() -> None:
 
 def test_messages_survive_the_way_to_the_checker_and_back() -> None:
     address = DatabaseAddress("/tmp/x", 5432, "db", "me", "secret")
-    request = Request(address, 30, restored_data_suite(CATALOG, facts(3), exact=True, tolerance=0, fresh=OPEN))
+    request = Request(address, 30, restored_data_suite(CATALOG, Source(facts(3), exact=True, tolerance=0), OPEN))
     assert "\n" not in request.line()
     assert read_request(request.line()) == request
     results = (CheckResult("a", "b", CheckStatus.NOT_CHECKED, "", "why", ("1", "2")),)
