@@ -55,7 +55,7 @@ from tasks.copies import (
 )
 from tasks.data import check_data, leave_report, not_checked_report, start_checker, stop_checker
 from tasks.records import read_record, read_witness
-from tasks.restore_report import Level, RestoreReport, require_passed, show_plan, show_report
+from tasks.restore_report import Level, RestoreReport, require_handed_over, show_plan, show_report
 from tasks.step import runbook, warn
 
 
@@ -247,7 +247,7 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
     report = timed(report, decision, begin)
     stamp(report)
     show_report(report)
-    require_passed(report)
+    require_handed_over(report)
     return report
 
 
@@ -266,8 +266,12 @@ def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> Restor
     if report.withheld and wish.drop_failed:
         return report
     if wish.target_database and not report.withheld:
-        load_into_site(places, wish.target_database)
-        return replace(report, database=wish.target_database)
+        try:
+            load_into_site(places, wish.target_database, past_errors=bool(report.accepted))
+            return replace(report, database=wish.target_database)
+        except RecoveryError as error:  # the data itself is here
+            report = replace(report, not_loaded=error.problem)
+            verdict = verdict or f"not loaded into {wish.target_database}"
     keep_copy(places, verdict)
     return replace(report, copy=places.folder.name, address=copy_address(places))
 

@@ -92,10 +92,10 @@ def test_odd_things_are_loaded_and_proven_too(odd: Drill) -> None:
     report = odd.restored("--target-database", "odd_restored")
     try:
         assert_said(report)
-        loaded = odd.sandbox.admin_address("odd_restored")
+        loaded = odd.sandbox.admin_address(database="odd_restored")
         assert odd.sql('SELECT count(*) FROM before."a,b:1"', address=loaded) == 7
     finally:
-        with connect(odd.sandbox.admin_address("postgres")) as connection:
+        with connect(odd.sandbox.admin_address(database="postgres")) as connection:
             connection.execute("DROP DATABASE IF EXISTS odd_restored WITH (FORCE)")
     newest = odd.done("backup", "latest").stdout.strip()
     for level in ("files", "restore", "data"):
@@ -154,7 +154,10 @@ def test_failed_checks_are_accepted_with_a_reason_that_is_kept(hurt: Drill) -> N
     report = hurt.restored("--target-database", "hurt_restored", "--accept-failed-checks", "the orphan of May is known")
     try:
         assert (report["accepted"], report["database"]) == ("the orphan of May is known", "hurt_restored")
-        assert hurt.sql("SELECT count(*) FROM hurt.children", address=hurt.sandbox.admin_address("hurt_restored")) == 2
+        assert (
+            hurt.sql("SELECT count(*) FROM hurt.children", address=hurt.sandbox.admin_address(database="hurt_restored"))
+            == 2
+        )
     finally:
         hurt.do("DROP DATABASE IF EXISTS hurt_restored WITH (FORCE)")
     kept = hurt.restored("--accept-failed-checks", "the orphan of May is known")
