@@ -143,6 +143,12 @@ def test_a_copy_that_fails_is_kept_marked_and_loaded_nowhere(hurt: Drill) -> Non
     assert copies(hurt) == {}
 
 
+def newest_journal(drill: Drill) -> str:
+    """All that the newest run wrote down."""
+    newest = max((drill.sandbox.state_dir / "runs").iterdir(), key=lambda folder: folder.stat().st_mtime)
+    return (newest / "journal.jsonl").read_text()
+
+
 def newest_report(drill: Drill) -> str:
     """The names of the checks that failed, from the report beside the newest journal."""
     runs = sorted((drill.sandbox.state_dir / "runs").iterdir(), key=lambda folder: folder.stat().st_mtime)

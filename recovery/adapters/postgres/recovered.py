@@ -197,15 +197,16 @@ def dump_and_load(
     argv = ["bash", "-o", "pipefail", "-c", f"{_line(dump)} | {_line(load)}"]
     with _password_file(host, source, into) as env:
         done = host.run(argv, timeout_seconds=seconds, env=env, check=False)
+    faults = tuple(redact(line) for line in _LOAD_ERROR.findall(done.stderr))
     if done.status and not (past_errors and _GONE_ON in done.stderr and "pg_dump: error" not in done.stderr):
         raise CommandFailed(
-            f"copying the database into {into.name} failed",
+            f"copying the database into {into.name} failed{f': {faults[0]}' if faults else ''}",
             "read the lines above; the new database was removed, the live one is untouched",
             tuple(argv),
             done.status,
             done.last_lines,
         )
-    return tuple(redact(line) for line in _LOAD_ERROR.findall(done.stderr))
+    return faults
 
 
 def _line(words: Sequence[object]) -> str:
