@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.expectation import identity, no_rows, orphans, rows_where, without_repeats
+from checks.expectation import agreed, identity, no_rows, orphans, rows_where, without_repeats
 from recovery.catalog import Catalog, TableName, quoted
 from recovery.expectation import Expectation, ExpectationKind
 
@@ -97,7 +97,7 @@ def clickview_suite(catalog: Catalog) -> tuple[Expectation, ...]:
     """ClickView's tables, keys and rules. A rule whose columns are missing is left to `columns`."""
     return without_repeats(
         [
-            *_tables(),
+            *_tables(catalog),
             *_relations(catalog),
             *_sessions_of_gone_users(catalog),
             *_rules(catalog),
@@ -107,16 +107,11 @@ def clickview_suite(catalog: Catalog) -> tuple[Expectation, ...]:
     )
 
 
-def _tables() -> Iterator[Expectation]:
+def _tables(catalog: Catalog) -> Iterator[Expectation]:
     for table, columns in TABLES.items():
-        yield Expectation(
-            "tables",
-            f"{table} is there with its columns",
-            f"columns {', '.join(columns)}",
-            ExpectationKind.COLUMNS,
-            table=TableName("public", table),
-            columns=columns,
-        )
+        missing = [column for column in columns if not catalog.has(TableName("public", table), column)]
+        sentence = f"{table} is there with its columns"
+        yield agreed("tables", sentence, f"columns {', '.join(columns)}", [f"missing: {name}" for name in missing])
 
 
 def _relations(catalog: Catalog) -> Iterator[Expectation]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 
 def quoted(identifier: str) -> str:
@@ -146,7 +147,11 @@ class Catalog:
     extensions: tuple[Extension, ...] = ()
 
     def table(self, name: TableName) -> Table | None:
-        return next((table for table in self.tables if table.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[TableName, Table]:
+        return {table.name: table for table in self.tables}
 
     def has(self, name: TableName, *columns: str) -> bool:
         """Whether there is such a table with these columns."""

@@ -52,12 +52,8 @@ def check_data(
     """
     catalog = site().inspection.read_catalog(address)
     suite = _suite(catalog, source, target=target, live=live)
-    looked, physical = run_together(
-        lambda: site().data_checks.run(address, suite),
-        lambda: site().inspection.check_files(address, catalog, copy=copy),
-    )
-    about = _about(address, catalog, source.recorded, target)
-    report: CheckReport = replace(looked, results=(*physical, *looked.results), about=about)
+    looked = _look_at_copy(address, catalog, suite) if copy else _look_at_live(address, catalog, suite)
+    report: CheckReport = replace(looked, about=_about(address, catalog, source.recorded, target))
     leave_report(report)
     return report
 
@@ -72,6 +68,22 @@ def not_checked_report(address: DatabaseAddress, why: str) -> CheckReport:
 def stop_checker() -> None:
     """End the process that checks the data. Idempotent: it may have ended already."""
     site().data_checks.close()
+
+
+def _look_at_copy(address: DatabaseAddress, catalog: Catalog, suite: tuple[Expectation, ...]) -> CheckReport:
+    def files() -> tuple[CheckResult, ...]:
+        return site().inspection.check_files(address, catalog, copy=True)
+
+    return site().data_checks.run(address, suite, files=files)
+
+
+def _look_at_live(address: DatabaseAddress, catalog: Catalog, suite: tuple[Expectation, ...]) -> CheckReport:
+    looked, physical = run_together(
+        lambda: site().data_checks.run(address, suite),
+        lambda: site().inspection.check_files(address, catalog, copy=False),
+    )
+    report: CheckReport = replace(looked, results=(*physical, *looked.results))
+    return report
 
 
 def leave_report(report: CheckReport) -> None:
