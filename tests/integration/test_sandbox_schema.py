@@ -18,7 +18,7 @@ from sandbox.layout import Sandbox
 from tests.fix_sandbox import ask
 
 # The real application's tables as its own database says them.
-REAL = json.loads(Path(__file__).with_name("clickview_schema.json").read_text())
+REAL = json.loads((Path(__file__).parents[1] / "clickview_schema.json").read_text())
 PROTECTED = ("users", "organizations", "audit_logs")
 
 _COLUMNS = """

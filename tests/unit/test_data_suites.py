@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import psycopg
 
-from checks.clickview import TABLES, clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import HEARTBEAT, Freshness, freshness, restored_data_suite
 from recovery.adapters.expectations.messages import Request, answer_line, read_answer, read_request
@@ -151,11 +150,6 @@ def test_without_a_heartbeat_freshness_is_not_checked() -> None:
     )
 
 
-def test_clickview_tables_are_expected_even_of_an_empty_database() -> None:
-    empty = Catalog("x", 150000, in_recovery=False, superuser=False)
-    assert [one.kind for one in clickview_suite(empty)] == [ExpectationKind.COLUMNS] * len(TABLES)
-
-
 def test_each_thing_is_looked_at_once_under_its_first_name() -> None:
     one = Expectation("a", "first", "x", ExpectationKind.UNIQUE, USERS, ("id",))
     other = replace(one, suite="b", name="second")
@@ -204,7 +198,7 @@ def test_what_pg_amcheck_says() -> None:
     assert damaged_relations("") == {}
 
 
-ONE = Expectation("keys", "unique", "no repeats", ExpectationKind.UNIQUE, USERS, ("token_hash",))
+ONE = Expectation("keys", "unique", "no repeats", ExpectationKind.UNIQUE, USERS, ("session_token",))
 
 
 def test_a_raised_metric_is_a_failure_in_the_servers_words() -> None:
@@ -221,7 +215,7 @@ def test_a_raised_metric_is_a_failure_in_the_servers_words() -> None:
 
 def test_secret_columns_are_masked_in_examples() -> None:
     answer = {"success": False, "result": {"unexpected_count": 2, "partial_unexpected_list": ["abc", "abc"]}}
-    assert verdict(ONE, answer).examples == ("token_hash = •••",)
+    assert verdict(ONE, answer).examples == ("session_token = •••",)
     assert verdict(replace(ONE, columns=("email",)), answer).examples == ("email = abc",)
 
 
