@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 from checks.clickview import clickview_suite
-from checks.expectation import agreed, not_checked
+from checks.expectation import agreed, not_checked, same_thing
 from recovery.catalog import Catalog, Index, TableName
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import RecordedFacts, Witness
@@ -115,10 +115,21 @@ def known_to_be_behind(name: TableName, known: Source) -> str:
     return "it became so since the backup was taken; so is the live database" if name in known.live.behind else ""
 
 
-def known_to_be_broken(one: Expectation, recorded: RecordedFacts | None) -> str:
-    """Why rows that break a rule are no news, or nothing."""
+def with_what_is_known(own: Iterable[Expectation], recorded: RecordedFacts | None) -> tuple[Expectation, ...]:
+    """ClickView's rules, each with why it is no news that the copy breaks it."""
+    source = recorded.catalog if recorded else None
+    # Where a rule stands in for a key that the source did not have either, nothing was lost.
+    at_source = {same_thing(one) for one in clickview_suite(source)} if source else set()
+    return tuple(replace(one, known=_known(one, recorded, at_source)) for one in own)
+
+
+def _known(one: Expectation, recorded: RecordedFacts | None, at_source: set[tuple[object, ...]]) -> str:
     rows = recorded.broke(one.table, one.name) if recorded else 0
-    return f"{rows:,} broke it when the backup was taken" if rows else ""
+    if rows:
+        return f"{rows:,} broke it when the backup was taken"
+    if one.kind in (ExpectationKind.NO_ROWS, ExpectationKind.UNIQUE) and same_thing(one) in at_source:
+        return "no key of the source promised it"
+    return ""
 
 
 def known_to_be_invalid(index: Index, recorded: RecordedFacts | None) -> str:

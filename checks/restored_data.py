@@ -264,4 +264,4 @@ def _newest(catalog: Catalog, limit: datetime | None) -> Iterator[Expectation]:
 
 
 def _type(table: Table, column: str) -> str:
-    return next((c.type_name for c in table.columns if c.name == column), "")
+    return next((c.kind for c in table.columns if c.name == column), "")

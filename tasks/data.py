@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from checks.as_recorded import Source, known_to_be_broken
+from checks.as_recorded import Source, with_what_is_known
 from checks.clickview import clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import freshness, restored_data_suite
@@ -140,7 +140,7 @@ def _suite(catalog: Catalog, source: Source, *, target: datetime | None, live: b
         oldest=site().settings.objectives.rpo,
         live=live,
     )
-    own = [replace(one, known=one.known or known_to_be_broken(one, recorded)) for one in clickview_suite(catalog)]
+    own = with_what_is_known(clickview_suite(catalog), recorded)
     return without_repeats([*own, *restored_data_suite(catalog, source, fresh), *read_site_rules()])
 
 

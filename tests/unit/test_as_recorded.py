@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import TypeAdapter
 
-from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_broken, known_to_be_invalid
+from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid, with_what_is_known
+from checks.clickview import clickview_suite
 from checks.expectation import rows_meet
 from checks.restored_data import NOT_VALID, Freshness, restored_data_suite
 from recovery.catalog import (
@@ -156,8 +157,23 @@ def test_what_was_so_at_the_source_is_no_news() -> None:
 def test_a_rule_that_the_source_broke_is_no_news() -> None:
     rule = rows_meet("ClickView", "every user can log in", "x", USERS, "c.email IS NULL", shown=())
     record = replace(RECORD, broken=(BrokenRule(USERS, "every user can log in", 1234),))
-    assert known_to_be_broken(rule, record) == "1,234 broke it when the backup was taken"
-    assert known_to_be_broken(replace(rule, name="another"), record) == known_to_be_broken(rule, None) == ""
+    (known,) = with_what_is_known([rule], record)
+    assert known.known == "1,234 broke it when the backup was taken"
+    for one, told in ((replace(rule, name="another"), record), (rule, None)):
+        assert with_what_is_known([one], told) == (one,)
+
+
+def test_a_rule_in_place_of_a_key_that_the_source_never_had_is_no_news() -> None:
+    sessions = TableName("public", "user_sessions")
+    columns = (Column("id", "uuid", True), Column("user_id", "uuid", True))
+    users = Table(USERS, (Column("id", "uuid", True),))
+    keyless = Catalog("x", 150000, in_recovery=False, superuser=True, tables=(users, Table(sessions, columns)))
+    key = ForeignKey("k", sessions, ("user_id",), USERS, ("id",))
+    (rule,) = [one for one in clickview_suite(keyless) if one.name == "no session outlives its user"]
+    (known,) = with_what_is_known([rule], replace(RECORD, catalog=keyless))
+    assert known.known == "no key of the source promised it"
+    (lost,) = with_what_is_known([rule], replace(RECORD, catalog=replace(keyless, foreign_keys=(key,))))
+    assert lost.known == ""
 
 
 def test_keys_that_are_not_valid_promise_nothing() -> None:

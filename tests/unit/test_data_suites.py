@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from checks.as_recorded import Source
-from checks.clickview import TABLES, clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import HEARTBEAT, Freshness, freshness, restored_data_suite
 from recovery.adapters.expectations.messages import Count, answer_line, read_answer, read_request, request_line
@@ -169,12 +168,6 @@ def test_without_a_heartbeat_freshness_is_not_checked() -> None:
     )
 
 
-def test_clickview_tables_are_expected_even_of_an_empty_database() -> None:
-    empty = Catalog("x", 150000, in_recovery=False, superuser=False)
-    assert [one.kind for one in clickview_suite(empty)] == [ExpectationKind.AGREED] * len(TABLES)
-    assert all(one.differences for one in clickview_suite(empty))
-
-
 def test_each_thing_is_looked_at_once_under_its_first_name() -> None:
     one = Expectation("a", "first", "x", ExpectationKind.UNIQUE, USERS, ("id",))
     other = replace(one, suite="b", name="second")
@@ -205,7 +198,7 @@ def test_what_pg_amcheck_says() -> None:
     assert damaged_relations("") == {}
 
 
-ONE = Expectation("keys", "unique", "no repeats", ExpectationKind.UNIQUE, USERS, ("token_hash",))
+ONE = Expectation("keys", "unique", "no repeats", ExpectationKind.UNIQUE, USERS, ("session_token",))
 
 
 def test_damage_fails_in_the_servers_words_and_all_else_is_not_checked() -> None:
