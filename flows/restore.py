@@ -6,10 +6,11 @@ from typing import Literal
 
 from checks.objectives import Measured, data_loss, measured_recovery, recovery_point, shown_span
 from checks.readiness import scratch_refusal
-from checks.recovery_target import ARRIVAL_MARGIN, choose_restore, readable_archive, space_refusal
+from checks.recovery_target import ARRIVAL_MARGIN, Archive, choose_restore, readable_archive, space_refusal
+from checks.restore_points import choose_restore_point, unread_warning
 from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
 from checks.run_names import restore_name
-from recovery.errors import GateRefused, RecoveryError, TargetUnreachable, VerificationFailed
+from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import (
     CheckReport,
     DatabaseAddress,
@@ -35,7 +36,6 @@ from tasks.backups import (
 )
 from tasks.copies import (
     CopyPlaces,
-    find_restore_point,
     keep_copy,
     keep_log,
     load_into_site,
@@ -51,6 +51,7 @@ from tasks.copies import (
     verify_target_reached,
 )
 from tasks.data import check_data, start_checker, stop_checker
+from tasks.restore_points import search_restore_points
 from tasks.step import runbook, warn
 
 Level = Literal["no", "files", "restore", "data"]
@@ -144,7 +145,7 @@ def decide(wish: Wish, target: RecoveryTarget, level: Level) -> Decision:
     if wish.target_database:
         require_free_name(wish.target_database, server)
     wanted = granted(source_repositories(wish, site().settings))
-    if server and level == "no" and target.kind in (TargetKind.LATEST, TargetKind.TIME) and not wish.target_timeline:
+    if server and level == "no" and target.kind is not TargetKind.BACKUP and not wish.target_timeline:
         send_wal_if_needed(target, server)
     repos = [one for one in read_repositories(server) if one.repo in wanted]
     plan, recorded = choose(repos, server, wish, target, level)
@@ -161,15 +162,8 @@ def choose(
     """The set, the timeline and the WAL that reach the target."""
     archive = granted(readable_archive(repos, server, wish.target_timeline))
     if target.kind is TargetKind.NAME:
-        names = tuple(archive.name(number) for number in sorted(archive.arrivals))
         readable = tuple(site().settings.backup.repos[one.repo - 1] for one in repos if one.problem is None)
-        lsn = find_restore_point(target.name or "", names, readable)
-        if lsn is None:
-            raise GateRefused(
-                f"no restore point {target.name!r} in the archived WAL",
-                "check its name; or restore to a moment: --target-time",
-            )
-        target = replace(target, lsn=lsn)
+        target = locate(target, archive, readable)
     plan = granted(choose_restore(archive, target, wish.backup_id, datetime.now(UTC)))
     recorded = recorded_facts(plan.backup)
     if level == "data" and target.kind is TargetKind.BACKUP and recorded and recorded.exact:
@@ -180,10 +174,23 @@ def choose(
     return plan, recorded
 
 
+def locate(target: RecoveryTarget, archive: Archive, repos: tuple[RepoSettings, ...]) -> RecoveryTarget:
+    """The position of a restore point: sets and WAL are chosen by it."""
+    name = target.name or ""
+    names = tuple(archive.name(number) for number in sorted(archive.arrivals))
+    found = search_restore_points(name, names, archive.segment_bytes, repos)
+    point = granted(choose_restore_point(name, found, archive.way.timeline))
+    if unseen := unread_warning(name, found):
+        warn(unseen)
+    return replace(target, lsn=point.lsn)
+
+
 def send_wal_if_needed(target: RecoveryTarget, server: ServerFacts) -> None:
     """Bring the newest moments into the archive; without that the archive alone decides."""
     # What arrived a moment ago was closed before: it may hold no commit behind the target.
     archived = server.last_archived_at
+    if target.lsn and target.lsn > server.current_lsn:
+        return  # not written yet: nothing that is sent could hold it
     if target.moment and (target.moment > server.now or (archived and target.moment < archived - ARRIVAL_MARGIN)):
         return
     try:

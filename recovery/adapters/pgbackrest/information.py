@@ -44,6 +44,23 @@ def read_sets(text: str, repo: int, stanza: str) -> tuple[BackupSet, ...]:
     return tuple(sorted(sets, key=lambda found: found.stopped_at))
 
 
+def read_system_identifier(text: str, stanza: str) -> int:
+    """Whose WAL the archive takes now, from `info --output=json`: the system identifier of the site's cluster.
+
+    Raises: SettingsInvalid when no repository says it.
+    """
+    stanzas = [entry for entry in _json(text) if entry.get("name") == stanza]
+    known = [one for entry in stanzas for one in entry.get("db", [])]
+    if not known:
+        said = "; ".join(entry["status"]["message"] for entry in stanzas) or f"there is no stanza {stanza}"
+        raise SettingsInvalid(
+            f"no repository says whose WAL it holds: {_plain_reason(said)}",
+            "check the encryption key (BACKUP_ENCRYPTION_KEY), the S3 keys and the buckets: recover settings check",
+        )
+    # An upgrade of PostgreSQL adds a cluster under the next number.
+    return int(max(known, key=lambda one: one["id"])["system-id"])
+
+
 def _plain_reason(message: str) -> str:
     if "FormatError" in message or "CryptoError" in message:
         return "its files make no sense with this encryption key"
