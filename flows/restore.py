@@ -26,6 +26,7 @@ from recovery.gate import granted, require
 from recovery.lease import hold_lease
 from recovery.settings import RepoSettings
 from recovery.site import site
+from recovery.wal import Segment
 from tasks.artifacts import publish_table
 from tasks.backups import (
     find_damaged_files,
@@ -54,6 +55,7 @@ from tasks.data import check_data, start_checker, stop_checker
 from tasks.restore_points import search_restore_points
 from tasks.step import runbook, warn
 
+_SEGMENT_NAME = 24  # digits
 Level = Literal["no", "files", "restore", "data"]
 
 
@@ -189,14 +191,22 @@ def send_wal_if_needed(target: RecoveryTarget, server: ServerFacts) -> None:
     """Bring the newest moments into the archive; without that the archive alone decides."""
     # What arrived a moment ago was closed before: it may hold no commit behind the target.
     archived = server.last_archived_at
-    if target.lsn and target.lsn > server.current_lsn:
-        return  # not written yet: nothing that is sent could hold it
+    if target.lsn and (target.lsn > server.current_lsn or archive_reached(target.lsn, server)):
+        return
     if target.moment and (target.moment > server.now or (archived and target.moment < archived - ARRIVAL_MARGIN)):
         return
     try:
         send_newest_wal()
     except RecoveryError as error:
         warn(f"the newest WAL could not be archived, so the newest moments may be out of reach: {error.problem}")
+
+
+def archive_reached(lsn: int, server: ServerFacts) -> bool:
+    """Whether the segment that holds a position was archived already."""
+    newest = server.last_archived_wal or ""
+    if len(newest) != _SEGMENT_NAME:  # nothing yet, or a history file
+        return False
+    return Segment.parse(newest, server.segment_bytes).number >= lsn // server.segment_bytes
 
 
 def require_free_name(name: str, server: ServerFacts | None) -> None:

@@ -7,7 +7,6 @@ host that is not reached, a container that is down end with the same exit status
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
