@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from recovery.adapters.postgres.connection import connect
+from recovery.errors import SettingsInvalid
 from recovery.facts import DatabaseAddress
 from sandbox.faults import repository
 from sandbox.faults.report import Options
@@ -167,5 +168,7 @@ def test_repositories_that_cannot_be_read_are_not_taken_for_a_missing_point(mark
     closed = Drill(marked.sandbox, marked.settings.with_name("closed.toml"), marked.more)
     closed.settings.touch(mode=0o600)
     closed.settings.write_text(other_key)
-    said = closed.refusal(*RESTORE, "--target-name", "there", status=REFUSED)
-    assert said.startswith("no repository can be read: "), said
+    said = closed.refusal(*RESTORE, "--target-name", "there", status=SettingsInvalid.exit_code)
+    assert said.startswith(
+        "no repository says whose WAL it holds: its files make no sense with this encryption key\nNEXT: "
+    ), said

@@ -52,9 +52,10 @@ def read_system_identifier(text: str, stanza: str) -> int:
     stanzas = [entry for entry in _json(text) if entry.get("name") == stanza]
     known = [one for entry in stanzas for one in entry.get("db", [])]
     if not known:
-        said = "; ".join(entry["status"]["message"] for entry in stanzas) or f"there is no stanza {stanza}"
+        statuses = [one["status"] for entry in stanzas for one in entry.get("repo", [])]
+        reasons = dict.fromkeys(_plain_reason(one["message"]) for one in statuses)
         raise SettingsInvalid(
-            f"no repository says whose WAL it holds: {_plain_reason(said)}",
+            f"no repository says whose WAL it holds: {'; '.join(reasons) or f'there is no stanza {stanza}'}",
             "check the encryption key (BACKUP_ENCRYPTION_KEY), the S3 keys and the buckets: recover settings check",
         )
     # An upgrade of PostgreSQL adds a cluster under the next number.
