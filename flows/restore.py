@@ -213,8 +213,8 @@ def require_free_name(name: str, server: ServerFacts | None) -> None:
     """The new database must not collide with anything."""
     if server is None:
         raise TargetUnreachable(
-            f"the site's server does not answer, so {name} cannot be made there",
-            "leave out --target-database: you get a copy of its own",
+            f"the site's server could not be read, so {name} cannot be made there",
+            "recover settings check says what is wrong; without --target-database you get a copy of its own",
         )
     sweep_unfinished_databases()
     refusal = database_name_refusal(name, site().settings, read_site_databases())

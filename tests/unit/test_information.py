@@ -222,6 +222,25 @@ def failure(status: int) -> CommandFailed:
             "pgbackrest: [056]: unable to find primary cluster - cannot proceed",
             "no running primary was found: bring the database up, then run this again",
         ),
+        *(
+            (
+                55,
+                f"P00  ERROR: [055]: unable to load info file '/a/archive.info' or '/a/archive.info.copy': {why}\n",
+                f"pgbackrest: [055]: unable to load info file '/a/archive.info' or '/a/archive.info.copy': {why}",
+                next_step,
+            )
+            for why, next_step in (
+                (
+                    "HostConnectError: unable to connect to '127.0.0.1:9'",
+                    "check that the S3 endpoint answers; --source-region restores from the other region",
+                ),
+                ("ProtocolError: HTTP request failed with 403 (Forbidden)", "correct the S3 keys in recovery.toml"),
+                (
+                    "FileMissingError: unable to open missing file '/a/archive.info' for read",
+                    "the repository has no stanza: run recover site prepare --apply",
+                ),
+            )
+        ),
         (99, "", "pgbackrest: pgbackrest ended with status 99", "look"),
     ],
 )

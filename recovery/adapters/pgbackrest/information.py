@@ -183,16 +183,18 @@ def explain(error: CommandFailed, output: str) -> CommandFailed:
 _CHECK_KEY = "check the encryption key (BACKUP_ENCRYPTION_KEY), then run: recover site prepare --apply"
 _LIKELY = (
     (r"No space left", "free disk space where it writes (df -h), then run this again"),
+    # What keeps a file from being read comes before what a wrong key makes of it.
+    (
+        r"TLS|unable to find hostname|HostConnect|connect to|timeout",
+        "check that the S3 endpoint answers; --source-region restores from the other region",
+    ),
+    (r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|403 \(", "correct the S3 keys in recovery.toml"),
+    (r"NoSuchBucket|404 \(", "correct the bucket's name (BACKUP_S3_BUCKET) or create it"),
+    (r"unable to load info file.*FileMissing", "the repository has no stanza: run recover site prepare --apply"),
     (r"cipher|unable to flush|padding|unable to load info file", _CHECK_KEY),
     (
         r"Data corruption|checksum",
         "this set is damaged in this repository: use the other region (--source-region), and run: recover backup check",
-    ),
-    (r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|403", "correct the S3 keys in recovery.toml"),
-    (r"NoSuchBucket|404", "correct the bucket's name (BACKUP_S3_BUCKET) or create it"),
-    (
-        r"TLS|unable to find hostname|HostConnect|connect to|timeout",
-        "check that the S3 endpoint answers; --source-region restores from the other region",
     ),
 )
 _BY_STATUS = {

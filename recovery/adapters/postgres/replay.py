@@ -35,7 +35,7 @@ def follow_replay(
     if wait_until(replay.arrived, seconds, pause=_POLL_SECONDS):
         return replay.reached()
     raise VerificationFailed(
-        f"replay did not reach {plan.target} within {seconds:.0f} s (at {replay.position})",
+        f"replay did not reach {plan.target} within {seconds:.0f} s (at {replay.position}{replay.silence})",
         "raise restore.start_seconds in recovery.toml, or restore from a newer backup (--backup-id)",
     )
 
@@ -51,6 +51,12 @@ class Replay:
         self._began_at = self._moved_at = time.monotonic()
         self._out_of_wal = False
         self._last_commit_at: datetime | None = None
+        self._unanswered = ""
+
+    @property
+    def silence(self) -> str:
+        """Why the last look gave nothing, to be said with the position; empty when it did."""
+        return f" when it last answered; now: {self._unanswered}" if self._unanswered else ""
 
     @property
     def position(self) -> str:
@@ -100,9 +106,12 @@ class Replay:
             with connect(
                 self._server.address(), connect_seconds=_LOOK_SECONDS, statement_seconds=_LOOK_SECONDS
             ) as connection:
-                return self._read(connection)
-        except TargetUnreachable:
+                seen = self._read(connection)
+        except TargetUnreachable as error:
+            self._unanswered = error.problem
             return None
+        self._unanswered = ""
+        return seen
 
     def _read(self, connection: Connection) -> bool:
         row = one_row(
