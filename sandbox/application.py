@@ -18,6 +18,7 @@ from psycopg import sql
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from recovery.adapters.postgres.connection import open_connection
 from sandbox.connections import database_address, read_connections
 from sandbox.layout import Sandbox, load
 
@@ -74,7 +75,7 @@ class Backend:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         at = database_address(self._sandbox)
-        return psycopg.connect(
+        return open_connection(
             host=at.host,
             port=at.port,
             dbname=at.name,

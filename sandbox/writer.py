@@ -22,6 +22,7 @@ from typing import Any, LiteralString, TextIO
 
 import psycopg
 
+from recovery.adapters.postgres.connection import open_connection
 from sandbox.connections import database_address
 from sandbox.layout import Sandbox, load
 
@@ -109,7 +110,7 @@ class Writer:
 
     def _connect(self) -> Connection:
         at = database_address(self._sandbox)
-        return psycopg.connect(
+        return open_connection(
             host=at.host,
             port=at.port,
             dbname=at.name,

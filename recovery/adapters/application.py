@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.request
 
+from recovery.environment import forget_the_shell
 from recovery.settings.model import ApplicationSettings
 
 _ANSWER_SECONDS = 10.0  # a health check that takes longer says that something is wrong
@@ -27,8 +28,9 @@ class Application:
 
     def health(self) -> tuple[int, dict[str, object]]:
         """The health check's status (0 when nothing answers) and what it says."""
+        forget_the_shell()
         try:
-            with urllib.request.urlopen(self._settings.health_url, timeout=_ANSWER_SECONDS) as response:
+            with urllib.request.build_opener().open(self._settings.health_url, timeout=_ANSWER_SECONDS) as response:
                 return response.status, _object(response.read())
         except urllib.error.HTTPError as error:
             return error.code, _object(error.read())

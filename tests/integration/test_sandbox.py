@@ -20,6 +20,7 @@ import pytest
 from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.process import HERE, Host
 from recovery.adapters.secrets import Secrets
+from recovery.environment import our_environment
 from recovery.errors import GateRefused, RecoveryError, SettingsInvalid, VerificationFailed
 from recovery.settings import load_settings
 from sandbox import faults, notes, processes, services, site
@@ -67,7 +68,7 @@ def pgbackrest(sandbox: Sandbox, *arguments: str, check: bool = True):
 
 
 def check_settings(sandbox: Sandbox, **variables: str):
-    own = processes.clean_environment() | site.recover_environment(sandbox) | variables
+    own = our_environment(site.recover_environment(sandbox) | variables)
     argv = [*RECOVER, "settings", "check", "--json"]
     checked = subprocess.run(argv, env=own, cwd="/", capture_output=True, text=True, timeout=PATIENCE)
     assert checked.returncode == 0, checked.stderr

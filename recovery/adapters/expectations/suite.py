@@ -22,6 +22,7 @@ from recovery.adapters.expectations.messages import Request
 from recovery.adapters.expectations.template import as_template
 from recovery.adapters.expectations.verdict import failed, not_looked, verdict
 from recovery.catalog import TableName, quoted
+from recovery.environment import NO_FILE, forget_the_shell
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import CheckResult
 
@@ -72,10 +73,9 @@ def look_at(request: Request) -> tuple[CheckResult, ...]:
 def _source(request: Request) -> Any:
     warnings.filterwarnings("ignore")
     address = request.address
+    forget_the_shell()
     if address.password is not None:
         os.environ["PGPASSWORD"] = address.password  # not in the source: the library may show its configuration
-    else:
-        os.environ.pop("PGPASSWORD", None)
     options = {**_OPTIONS, "statement_timeout": f"{request.statement_seconds * 1000}"}
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
@@ -84,6 +84,7 @@ def _source(request: Request) -> Any:
         "port": address.port,
         "dbname": address.name,
         "user": address.user,
+        "passfile": NO_FILE,
         "connect_timeout": 5,
         "application_name": "clickview-recovery",
         "options": " ".join(f"-c {name}={value}" for name, value in options.items()),

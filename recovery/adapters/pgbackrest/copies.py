@@ -22,6 +22,7 @@ from recovery.adapters.process import Host
 from recovery.adapters.secrets import Secrets
 from recovery.errors import RecoveryError, SettingsInvalid
 from recovery.facts import Progress, RestorePlan, TargetKind
+from recovery.gate import require
 from recovery.settings import RepoSettings, Settings
 from recovery.wal import format_lsn
 
@@ -42,6 +43,11 @@ class CopyOwner:
     made_at: str
     backup: str
     target: str
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether this process made it."""
+        return (self.machine, self.pid) == (socket.gethostname(), os.getpid()) and self.alive
 
     @property
     def alive(self) -> bool:
@@ -80,7 +86,8 @@ class RestoredCopies:
                 f"the path {places.socket_dir} is too long for a Unix socket",
                 "set restore.scratch_dir to a shorter path",
             )
-        files.make_directory(self._host, places.folder)
+        files.make_directory(self._host, self.folder, mode="0755")
+        files.make_new_directory(self._host, places.folder)
         owner = CopyOwner(
             os.getpid(), process_start(os.getpid()), socket.gethostname(), False, now.isoformat(), backup_label, target
         )
@@ -102,8 +109,10 @@ class RestoredCopies:
     ) -> None:
         """Restore the files of the set into the copy's folder; replay comes after.
 
-        Raises: CommandFailed with what to do about the likely cause.
+        Raises: GateRefused when that folder is not new and empty; CommandFailed with what to do about
+        the likely cause.
         """
+        require(self._refusal(places), next_step="nothing was written; run the restore again: it makes a new folder")
         scratch = _scratch(places)
         argv = pgbackrest(scratch, "restore", [*restore_options(plan, self._settings.backup.stanza, repo, places)])
         with _watched(self._host, places, plan, on_progress):
@@ -131,7 +140,9 @@ class RestoredCopies:
 
     def remove(self, places: CopyPlaces) -> None:
         """Stop a copy's server and remove all of it. Idempotent."""
-        if files.exists(self._host, places.data_dir / "postmaster.pid"):
+        # A link in its place leads to a server that is none of ours.
+        linked = files.is_link(self._host, places.data_dir)
+        if not linked and files.exists(self._host, places.data_dir / "postmaster.pid"):
             self.server(places).stop()
         files.remove_tree(self._host, places.folder, inside=self.folder)
 
@@ -166,6 +177,25 @@ class RestoredCopies:
                 swept.append(name)
         return swept
 
+    def _refusal(self, places: CopyPlaces) -> str | None:
+        """Why nothing may be restored into this folder, or None.
+
+        What a restore writes over is gone: so it is asked right before, and of the files themselves.
+        """
+        owner = self.owner(places)
+        if owner is None or owner.kept or not owner.is_this_process or not _NAME.match(places.folder.name):
+            return f"{places.folder} was not made for this restore"
+        wanted = (places.data_dir, places.tablespace_dir)
+        empty = files.empty_directories(self._host, wanted)
+        if taken := [path for path in wanted if path not in empty]:
+            return f"{taken[0]} is not an empty folder"
+        standby = self._settings.standby
+        live = [one for one in (self._settings.database.data_dir, standby and standby.data_dir) if one]
+        real, folder, *servers = files.real_paths(self._host, [places.data_dir, self.folder, *live])
+        if folder / places.folder.name / "data" != real or any(one in real.parents for one in servers):
+            return f"{places.data_dir} is in truth {real}, which is no folder of a copy"
+        return None
+
     def _note_owner(self, places: CopyPlaces, owner: CopyOwner) -> None:
         files.write_text(self._host, places.folder / "owner.json", json.dumps(owner.__dict__))
 
@@ -181,6 +211,12 @@ def restore_options(plan: RestorePlan, stanza: str, repo: int, places: CopyPlace
         f"--repo={repo}",
         f"--set={plan.backup.label}",
         "--archive-mode=off",
+        # Where it writes is said here, where nothing can be said against it, and it writes over nothing.
+        f"--pg1-path={places.data_dir}",
+        "--no-delta",
+        "--no-link-all",
+        "--reset-link-map",
+        "--reset-tablespace-map",
         f"--tablespace-map-all={places.tablespace_dir}",
         "--log-level-console=warn",
     ]

@@ -9,6 +9,7 @@ import psycopg
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.process import Host
+from recovery.environment import NO_FILE
 from recovery.errors import CommandFailed
 from recovery.facts import CheckResult, CheckStatus, DatabaseAddress
 
@@ -75,9 +76,9 @@ def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds
     ]
     if address.password is not None:
         # By standard input: arguments and environment of a process can be read by others.
-        argv = ["sh", "-c", 'read -r PGPASSWORD; export PGPASSWORD; exec "$@"', "sh", *argv]
+        argv = ["sh", "-c", 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec "$@"', "sh", *argv]
     stdin = None if address.password is None else address.password + "\n"
-    done = host.run(argv, timeout_seconds=seconds, stdin=stdin, check=False)
+    done = host.run(argv, timeout_seconds=seconds, stdin=stdin, env={"PGPASSFILE": NO_FILE}, check=False)
     damaged = damaged_relations(done.stdout)
     if done.status == 0 and not damaged:
         return [CheckResult(_NAME, _SUITE, CheckStatus.PASSED, _EXPECTED, "no damage found")]

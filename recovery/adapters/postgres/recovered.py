@@ -9,6 +9,7 @@ from pathlib import Path
 from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.process import PROMPT_SECONDS, Host
+from recovery.environment import NO_FILE
 from recovery.errors import CommandFailed, VerificationFailed
 from recovery.facts import DatabaseAddress
 
@@ -166,7 +167,7 @@ def dump_and_load(host: Host, bin_dir: Path, source: DatabaseAddress, into: Data
     load = f"{bin_dir}/pg_restore --exit-on-error -h {into.host} -p {into.port} -U {into.user} -d {into.name}"
     argv = ["bash", "-o", "pipefail", "-c", f"{dump} | {load}"]
     if into.password is None:
-        host.run(argv, timeout_seconds=seconds)
+        host.run(argv, timeout_seconds=seconds, env={"PGPASSFILE": NO_FILE})
         return
     pgpass = Path(source.host).parent / "pgpass"
     password = into.password.replace("\\", "\\\\").replace(":", "\\:")
