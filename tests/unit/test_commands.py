@@ -118,4 +118,5 @@ def test_command_behind_a_prefix_dies_with_us_on_the_other_side() -> None:
         *("env", "A=1", "B=2", "LC_ALL=C", "TZ=UTC"),
         *("tool", "/x"),
     ]
-    assert host.command(["tool"], outlives=True) == ["runuser", "-u", "postgres", "--", "tool"]
+    lives = host.command(["tool"], outlives=True)
+    assert lives == ["runuser", "-u", "postgres", "--", "env", "LC_ALL=C", "TZ=UTC", "tool"]
