@@ -123,3 +123,19 @@ def hostile_shell(live_data_dir: Path) -> dict[str, str]:
     live = dict.fromkeys(("PGDATA", "PGBACKREST_PG1_PATH", "PGBACKREST_PG2_PATH"), str(live_data_dir))
     tablespaces = str(live_data_dir / "pg_tblspc")
     return SHELL | live | {"PGBACKREST_TABLESPACE_MAP_ALL": tablespaces, "PGBACKREST_LOCK_PATH": str(live_data_dir)}
+
+
+def leave_files_in_home(home: Path) -> None:
+    """What libpq and boto3 look for in a user's home, with nonsense in it."""
+    files = {
+        ".pg_service.conf": "[elsewhere]\nhost=db.elsewhere.invalid\nport=1\n",
+        ".pgpass": "*:*:*:*:wrong\n",
+        ".aws/config": f"[default]\nregion = eu-nowhere-1\nendpoint_url = {_NOWHERE}\nca_bundle = /nonsense/ca.pem\n",
+        ".aws/credentials": "[default]\naws_access_key_id = THEIRS\naws_secret_access_key = theirs\n",
+        ".boto": "[Credentials]\naws_access_key_id = THEIRS\naws_secret_access_key = theirs\n",
+    }
+    for name, content in files.items():
+        file = home / name
+        file.parent.mkdir(exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(content)
