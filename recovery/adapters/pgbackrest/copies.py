@@ -16,6 +16,7 @@ from pathlib import Path
 
 from recovery.adapters import files
 from recovery.adapters.pgbackrest import configuration
+from recovery.adapters.pgbackrest.restore_target import target_refusal
 from recovery.adapters.pgbackrest.store import pgbackrest, run_pgbackrest
 from recovery.adapters.postgres.recovered import CopyPlaces, RecoveredServer
 from recovery.adapters.process import Host
@@ -178,23 +179,12 @@ class RestoredCopies:
         return swept
 
     def _refusal(self, places: CopyPlaces) -> str | None:
-        """Why nothing may be restored into this folder, or None.
-
-        What a restore writes over is gone: so it is asked right before, and of the files themselves.
-        """
         owner = self.owner(places)
         if owner is None or owner.kept or not owner.is_this_process or not _NAME.match(places.folder.name):
             return f"{places.folder} was not made for this restore"
-        wanted = (places.data_dir, places.tablespace_dir)
-        empty = files.empty_directories(self._host, wanted)
-        if taken := [path for path in wanted if path not in empty]:
-            return f"{taken[0]} is not an empty folder"
-        standby = self._settings.standby
-        live = [one for one in (self._settings.database.data_dir, standby and standby.data_dir) if one]
-        real, folder, *servers = files.real_paths(self._host, [places.data_dir, self.folder, *live])
-        if folder / places.folder.name / "data" != real or any(one in real.parents for one in servers):
-            return f"{places.data_dir} is in truth {real}, which is no folder of a copy"
-        return None
+        servers = (self._settings.database, self._settings.standby)
+        live = [server.data_dir for server in servers if server and server.data_dir]
+        return target_refusal(self._host, places, self.folder, live)
 
     def _note_owner(self, places: CopyPlaces, owner: CopyOwner) -> None:
         files.write_text(self._host, places.folder / "owner.json", json.dumps(owner.__dict__))
