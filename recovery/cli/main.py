@@ -70,6 +70,9 @@ def _options(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show every command that is run")] = False,
 ) -> None:
+    from recovery.environment import forget_the_shell
+
+    forget_the_shell()  # before there are threads: each connection finds it done
     if config:
         os.environ["RECOVERY_CONFIG"] = config
     if no_server:

@@ -20,6 +20,8 @@ CONNECTS = {
     *("urllib.request.urlopen", "urllib.request.build_opener", "urllib.request.urlretrieve"),
     *(f"httpx.{name}" for name in ("request", "get", "post", "put", "delete", "stream", "Client", "AsyncClient")),
 }
+# Given another name, or opened with vars(), such a module would be out of sight.
+MODULES = {"subprocess", "psycopg", "httpx", "os", "asyncio", "pty"}
 _BUILT_IN = ("getattr", "__import__")
 # Methods that connect, whatever they are methods of.
 METHODS = {"add_sql", "add_postgres", "create_subprocess_exec", "create_subprocess_shell"}
@@ -68,12 +70,17 @@ class Uses(ast.NodeVisitor):
             self._note(full, node)
 
     def visit_Name(self, node: ast.Name) -> None:
-        self._note(self.names.get(node.id, ""), node)
+        full = self.names.get(node.id, "")
+        self._note(full, node)
+        if full in MODULES:
+            self.found.append((full, self._place(node)))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         full = self._dotted(node)
         if full:
             self._note(full, node)
+            if node.attr == "__dict__":
+                self.visit(node.value)
         if node.attr in METHODS:
             self.found.append((node.attr, self._place(node)))
         elif not full:
