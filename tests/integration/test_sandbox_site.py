@@ -22,7 +22,7 @@ WRITTEN = {
 
 
 def check_settings(sandbox: Sandbox, **variables: str):
-    own = processes.clean_environment() | site.recover_environment(sandbox) | variables
+    own = our_environment(site.recover_environment(sandbox) | variables)
     argv = [*RECOVER, "settings", "check", "--json"]
     checked = subprocess.run(argv, env=own, cwd="/", capture_output=True, text=True, timeout=PATIENCE)
     assert checked.returncode == 0, checked.stderr

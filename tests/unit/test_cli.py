@@ -55,6 +55,14 @@ def test_help_imports_only_what_it_shows() -> None:
     assert all(name in told.stdout for name in _GROUPS)
 
 
+def test_a_shell_of_another_alphabet_costs_a_letter_not_the_command(tmp_path: Path, monkeypatch: Any) -> None:
+    """In a Latin-1 shell (LC_ALL=de_DE) it ended with a traceback."""
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    (tmp_path / "recovery.toml").write_text(COMPLETE)
+    shown = recover("settings", "show", config=tmp_path / "recovery.toml")
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
 def commands() -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
     for name, (module, _) in _GROUPS.items():
