@@ -8,8 +8,9 @@ import urllib.request
 from datetime import UTC, datetime
 
 from recovery.adapters.secrets import Secrets
+from recovery.environment import our_environment
 from recovery.settings import load_settings
-from sandbox import notes, processes, site
+from sandbox import notes, site
 from sandbox.aws import aws_client, s3
 from sandbox.layout import BUCKETS, Sandbox
 from tests.fix_sandbox import EVERYTHING, RECOVER, NewSandbox, ask

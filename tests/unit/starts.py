@@ -36,7 +36,6 @@ KNOWN = {
     ("sandbox/startup.py", "subprocess.run"): "env=our_environment",
     ("sandbox/processes.py", "subprocess.Popen"): "env=our_environment",
     ("recovery/adapters/postgres/connection.py", "psycopg.connect"): "forget_the_shell()",
-    ("recovery/adapters/expectations/suite.py", "add_sql"): "forget_the_shell()",
     ("recovery/adapters/aws.py", "boto3"): "forget_the_shell()",
     ("recovery/adapters/aws.py", "botocore.session"): "set_config_variable",
     ("recovery/adapters/application.py", "urllib.request.build_opener"): "forget_the_shell()",
