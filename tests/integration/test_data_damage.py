@@ -53,7 +53,7 @@ _DAMAGE = {
             "INSERT INTO organizations (name, slug) SELECT 'twin', slug FROM organizations LIMIT 1",
             "UPDATE pg_index SET indisunique = true WHERE indexrelid = 'slugs'::regclass",
         ],
-        "organizations: slug is unique",
+        "organizations: slugs is unique",
     ),
     "repeated key of an expression": (
         [
