@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,7 +19,7 @@ from recovery.errors import SettingsInvalid, TargetUnreachable
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import DatabaseAddress
 from tests.fix_postgres import Cluster
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 ODD = TableName('a,b {x} "q"', '%s :y {batch}, "z"')
 A, EMPTY, LARGE, ENDLESS, PARTS = (TableName("public", name) for name in ("a", "empty", "large", "endless", "parts"))
@@ -200,6 +203,27 @@ def test_after_the_deadline_nothing_is_looked_at(here: DatabaseAddress) -> None:
         "the deadline of all checks had passed: 2 s (checks.timeout_seconds)",
         False,
     )
+
+
+def test_a_server_that_is_frozen_does_not_hold_us(here: DatabaseAddress) -> None:
+    frozen: list[int] = []
+
+    def freeze() -> None:
+        with connect(here) as connection:
+            sql = b"SELECT pid FROM pg_stat_activity WHERE query LIKE '%sleep(61%' AND pid <> pg_backend_pid()"
+            (pid,) = until(lambda: connection.execute(sql).fetchone(), what="the statement")
+        os.kill(pid, signal.SIGSTOP)
+        frozen.append(pid)
+
+    thread = threading.Thread(target=freeze)
+    thread.start()
+    try:
+        late, left = look(here, query("SELECT pg_sleep(610)"), rows(A), seconds=10)
+    finally:
+        thread.join()
+        os.kill(frozen[0], signal.SIGCONT)
+    assert (bool(late.problem), late.damage) == (True, False)
+    assert left.problem.startswith("the deadline of all checks had passed")
 
 
 def test_a_connection_that_is_ended_is_made_anew(here: DatabaseAddress) -> None:

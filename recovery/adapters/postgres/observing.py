@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
 from psycopg import errors
@@ -24,6 +25,7 @@ from recovery.facts import DatabaseAddress
 # Many small tables are read in milliseconds. Where it takes longer each is asked alone, so that the slow one is named.
 _TOGETHER_SECONDS = 30.0
 _EXAMPLES_SECONDS = 30.0
+_FROZEN_SECONDS = 5.0  # past the deadline: by then a server that lives has ended its statement
 _TOTAL = "rows_found"  # the column by which a query says how many rows there are in all
 
 
@@ -48,7 +50,8 @@ def observe(
         work = _Work(expectations, proven)
         for statement in statements(expectations, shapes):
             work.waiting.put(statement)
-        seen = _answered([_Observer(work, reader) for reader in readers])
+        with _hung_up_after(seconds + _FROZEN_SECONDS, readers):
+            seen = _answered([_Observer(work, reader) for reader in readers])
     away = next((reader.away.problem for reader in readers if reader.away), "")
     left = {number: Seen(problem=away) for statement in work.rest() for number in statement.numbers}
     return {**_known_already(expectations), **seen, **left}
@@ -59,6 +62,23 @@ def _sharing(connections: int) -> dict[str, str]:
     if connections == 1:
         return {}
     return {"max_parallel_workers_per_gather": str(max(0, (os.cpu_count() or 1) // connections - 1))}
+
+
+@contextmanager
+def _hung_up_after(seconds: float, readers: list[Reader]) -> Iterator[None]:
+    """A server that is frozen does not keep to its own time-out."""
+
+    def hang_up() -> None:
+        for reader in readers:
+            reader.hang_up()
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _answered(observers: list[_Observer]) -> dict[int, Seen]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any
 
@@ -31,6 +33,7 @@ _OPTIONS = {
 _SHORTEST_SECONDS = 0.001
 # A server that crashed over a damaged page is back after its own recovery.
 _BACK_SECONDS = 60.0
+_CANCEL_SECONDS = 5.0
 
 
 class Reader:
@@ -83,9 +86,18 @@ class Reader:
         ]
 
     def cancel(self) -> None:
-        """End what is under way. May be called by another thread."""
-        if self._connection is not None and not self._connection.closed:
-            self._connection.cancel()
+        """Tell the server to end what is under way, and hang up. May be called by another thread."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the wait for a server that does not even end its statement. May be called by another thread."""
+        with suppress(psycopg.Error, OSError):  # it is closed already
+            if self._connection is not None:
+                with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
 
     def _execute(self, sql: str, settings: Mapping[str, str], seconds: float | None) -> Cursor:
         left = self._deadline - time.monotonic()
