@@ -223,7 +223,9 @@ class Companion:
                 "look for locks and load on the server that it asks, then run this again",
             ) from error
         if answer is None:
-            self._process.wait(_GRACE_SECONDS)
+            with suppress(subprocess.TimeoutExpired):  # on a busy machine it takes a while to go
+                self._process.wait(_DRAIN_SECONDS)
+            self.stop()
             self._err_thread.join(_DRAIN_SECONDS)
             raise failed(self._argv, Completed(self._process.returncode, "", "".join(self._err.lines)))
         return answer
