@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ import pytest
 from recovery.adapters.postgres.connection import connect
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
-from sandbox.layout import Sandbox
+from sandbox.layout import Sandbox, load
 from tests.waiting import PATIENCE, until
 
 RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
@@ -77,11 +78,29 @@ class Drill:
         assert ended.status == 0, f"recover {' '.join(words)} ended with {ended.status}:\n{ended.stderr}{ended.stdout}"
         return ended
 
+    def break_(self, fault: str, *options: str) -> dict[str, Any]:
+        """What `recover sandbox break …` did to this site, or mended."""
+        told: dict[str, Any] = self.done(
+            "sandbox", "break", fault, "--dir", str(self.sandbox.folder), *options, "--json"
+        ).json
+        return told
+
     def refusal(self, *words: str, status: int, seconds: float = PATIENCE) -> str:
         """What `recover …` said when it failed; it must end with this status."""
         ended = self.run(*words, seconds=seconds)
         assert ended.status == status, f"{ended.status} instead of {status}:\n{ended.stderr}{ended.stdout}"
         return ended.said
+
+    def usage_error(self, *words: str) -> str:
+        """What `recover …` said of words that it does not take; nothing was looked at."""
+        ended = self.run(*words)
+        assert (ended.status, ended.stdout) == (2, ""), f"{ended.status}:\n{ended.stderr}{ended.stdout}"
+        return ended.stderr[ended.stderr.index("Error: ") :].removeprefix("Error: ").strip()
+
+    def sets(self, *options: str) -> list[dict[str, Any]]:
+        """The backup sets, newest first."""
+        found: list[dict[str, Any]] = self.done("backup", "list", *options, "--json").json
+        return found
 
     def restored(self, *options: str) -> dict[str, Any]:
         """The report of a restore that must succeed."""
@@ -96,7 +115,16 @@ class Drill:
         """The same site with other values in one section of its settings."""
         lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
         text, head = self.settings.read_text(), f"[{section}]\n"
-        text = text.replace(head, head + lines) if head in text else f"{text}\n{head}{lines}"
+        return self._with(text.replace(head, head + lines) if head in text else f"{text}\n{head}{lines}")
+
+    def without(self, section: str) -> Drill:
+        """The same site without one section of its settings."""
+        text = re.sub(
+            rf"^\[{re.escape(section)}\]\n(?:[^\[].*\n|\n)*", "", self.settings.read_text(), flags=re.MULTILINE
+        )
+        return self._with(text)
+
+    def _with(self, text: str) -> Drill:
         file = self.settings.with_name(f"variant-{next(_numbers)}.toml")
         file.touch(mode=0o600)
         file.write_text(text)
@@ -170,12 +198,33 @@ def paused_writer(sandbox: Sandbox) -> None:
     services.stop(services.find(sandbox, "writer"))
 
 
+def recover_sandbox(command: str, folder: Path, *options: str) -> Ended:
+    """`recover sandbox …` as somebody types it, before there is a site."""
+    begin = time.monotonic()
+    argv = [*RECOVER, "sandbox", command, "--dir", str(folder), *options]
+    done = subprocess.run(
+        argv,
+        env=processes.clean_environment(),
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert done.returncode == 0, f"recover sandbox {command} ended with {done.returncode}:\n{done.stderr}"
+    return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
+
+
 @pytest.fixture(scope="session")
 def drill(sandbox_room: Path) -> Iterator[Drill]:
     """One site with a full backup in each region, for drills that leave it as it was."""
-    made = site.up(sandbox_room / "drill", first_backup=True, transactions_per_second=20)
-    yield Drill(made, made.settings_file)
-    site.down(made.folder)
+    folder = sandbox_room / "drill"
+    try:
+        recover_sandbox("up", folder, "--first-backup", "--rate=20")
+        made = load(folder)
+        yield Drill(made, made.settings_file)
+    finally:
+        site.down(folder)
 
 
 @pytest.fixture
