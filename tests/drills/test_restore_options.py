@@ -118,7 +118,7 @@ def test_only_a_copy_is_dropped(drill: Drill) -> None:
         (("--accept-failed-checks", ""), "Invalid value for '--accept-failed-checks': is empty"),
         (("--source-bucket", ""), "Invalid value for '--source-bucket': is empty"),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 @pytest.mark.refuses("backup restore --target-timeline --level --accept-failed-checks --source-bucket")
 def test_words_that_say_nothing_are_refused(drill: Drill, options: tuple[str, ...], said: str) -> None:
