@@ -1,22 +1,41 @@
 """Is the copy what the source was? What was recorded with the backup, held against what the copy says of itself.
 
 Where the copy stands at just the position of the record, every difference is a failure. Anywhere else the application
-has worked on between the two: tables come and go, and a difference is a warning that names both sides.
+has worked on between the two: a difference that the live database shows as well was made there, and is a warning; one
+that it does not show is a failure. Without a live database to ask, nobody can tell, and all are warnings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC
 
 from checks.clickview import clickview_suite
-from checks.expectation import agreed, not_checked
+from checks.expectation import agreed, not_checked, same_thing
 from recovery.catalog import Catalog, Index, TableName
 from recovery.expectation import Expectation, ExpectationKind
-from recovery.facts import RecordedFacts
+from recovery.facts import RecordedFacts, Witness
 
 _SUITE = "as recorded"
+_VALID = "valid indexes stayed valid"
+# Nothing that the application does makes a valid index invalid in place.
+_NEVER_EXPLAINED = (_VALID,)
+_NEW = " is new"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is known of the database that a copy was made from.
+
+    `exact`: the copy stands at just the position of the record. `tolerance`: share of the recorded rows that may be
+    missing at another moment. `live`: the live database today, where it could be asked.
+    """
+
+    recorded: RecordedFacts | None = None
+    exact: bool = False
+    tolerance: float = 0.5
+    live: Witness | None = None
 
 
 def source_rules(catalog: Catalog) -> tuple[Expectation, ...]:
@@ -24,23 +43,39 @@ def source_rules(catalog: Catalog) -> tuple[Expectation, ...]:
     return tuple(one for one in clickview_suite(catalog) if one.kind is ExpectationKind.ROWS_MEET)
 
 
-def as_recorded(catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool) -> tuple[Expectation, ...]:
+def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
     """The catalog of the copy is that of the source."""
-    source = recorded.catalog if recorded else None
-    if recorded is None or source is None:
+    recorded = known.recorded
+    if recorded is None or recorded.catalog is None:
         return (not_checked(_SUITE, "the catalog is as recorded", "no catalog was recorded with this backup"),)
-    both = {one.name for one in source.tables} & {one.name for one in catalog.tables}
-    made = [
-        *_tables(source, catalog),
-        *_extensions(source, catalog),
-        *_of_tables(_only(source, both), _only(catalog, both)),
-    ]
-    if exact:
-        return tuple(made)
-    since = (
-        f"changed since the record of {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: by the application, or lost"
+    made = _compared(recorded.catalog, catalog)
+    if known.exact:
+        return made
+    when = f"since the record of {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if known.live is None:
+        lost = f"changed {when}: by the application, or lost"
+        return tuple(one if one.name in _NEVER_EXPLAINED else replace(one, known=lost) for one in made)
+    there = {one.name: one.differences for one in _compared(recorded.catalog, known.live.catalog)}
+    return tuple(
+        part for one in made for part in _explained(one, there[one.name], f"changed {when}; so is the live database")
     )
-    return tuple(one if one.name == _VALID else replace(one, known=since) for one in made)
+
+
+def _compared(source: Catalog, copy: Catalog) -> tuple[Expectation, ...]:
+    both = {one.name for one in source.tables} & {one.name for one in copy.tables}
+    of_tables = _of_tables(_only(source, both), _only(copy, both))
+    return (*_tables(source, copy), _extensions(source, copy), *of_tables)
+
+
+def _explained(one: Expectation, there: tuple[str, ...], why: str) -> Iterator[Expectation]:
+    """A difference that the live database shows as well was made by the application; what is new was not lost."""
+    if one.name in _NEVER_EXPLAINED:
+        yield one
+        return
+    made_there = tuple(text for text in one.differences if text in there or text.endswith(_NEW))
+    yield replace(one, differences=tuple(text for text in one.differences if text not in made_there))
+    if made_there:
+        yield replace(one, name=f"{one.name}: changed since", differences=made_there, known=why)
 
 
 def _only(catalog: Catalog, tables: set[TableName]) -> Catalog:
@@ -66,23 +101,35 @@ def _of_tables(source: Catalog, catalog: Catalog) -> list[Expectation]:
     ]
 
 
-def known_to_be_behind(name: TableName, recorded: RecordedFacts | None, *, exact: bool) -> str:
+def known_to_be_behind(name: TableName, known: Source) -> str:
     """Why a sequence that is behind is no news, or nothing."""
+    recorded = known.recorded
     if recorded is None or recorded.catalog is None:
         return ""
     if name in recorded.behind:
         return "it was so when the backup was taken"
-    return (
-        ""
-        if exact
-        else "it was not so when the backup was taken: set back since, or rows came with values of their own"
-    )
+    if known.exact:
+        return ""
+    if known.live is None:
+        return "it was not so when the backup was taken: set back since, or rows came with values of their own"
+    return "it became so since the backup was taken; so is the live database" if name in known.live.behind else ""
 
 
-def known_to_be_broken(one: Expectation, recorded: RecordedFacts | None) -> str:
-    """Why rows that break a rule are no news, or nothing."""
+def with_what_is_known(own: Iterable[Expectation], recorded: RecordedFacts | None) -> tuple[Expectation, ...]:
+    """ClickView's rules, each with why it is no news that the copy breaks it."""
+    source = recorded.catalog if recorded else None
+    # Where a rule stands in for a key that the source did not have either, nothing was lost.
+    at_source = {same_thing(one) for one in clickview_suite(source)} if source else set()
+    return tuple(replace(one, known=_known(one, recorded, at_source)) for one in own)
+
+
+def _known(one: Expectation, recorded: RecordedFacts | None, at_source: set[tuple[object, ...]]) -> str:
     rows = recorded.broke(one.table, one.name) if recorded else 0
-    return f"{rows:,} broke it when the backup was taken" if rows else ""
+    if rows:
+        return f"{rows:,} broke it when the backup was taken"
+    if one.kind in (ExpectationKind.NO_ROWS, ExpectationKind.UNIQUE) and same_thing(one) in at_source:
+        return "no key of the source promised it"
+    return ""
 
 
 def known_to_be_invalid(index: Index, recorded: RecordedFacts | None) -> str:
@@ -104,7 +151,7 @@ def _tables(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
         f"all {len(before)} recorded tables",
         [f"{one} is missing" for one in _sorted(before - now)],
     )
-    yield agreed(_SUITE, "no table is new", "no other tables", [f"{one} is new" for one in _sorted(now - before)])
+    yield agreed(_SUITE, "no table is new", "no other tables", [f"{one}{_NEW}" for one in _sorted(now - before)])
 
 
 def _columns(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
@@ -148,11 +195,7 @@ def _indexes(catalog: Catalog) -> dict[str, str]:
     return {str(one.name): one.definition for one in catalog.indexes}
 
 
-_VALID = "valid indexes stayed valid"
-
-
 def _still_valid(source: Catalog, copy: Catalog) -> Expectation:
-    """Nothing that the application does makes a valid index invalid in place."""
     valid = {one.name for one in source.indexes if one.valid}
     lost = [f"{one.name} is no longer valid" for one in copy.indexes if one.name in valid and not one.valid]
     return agreed(_SUITE, _VALID, "no index lost its validity", lost)
@@ -164,10 +207,10 @@ def _others(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
     yield _alike("owners are as recorded", "every table's owner and row level security", _owners(source), _owners(copy))
 
 
-def _extensions(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
+def _extensions(source: Catalog, copy: Catalog) -> Expectation:
     before = {one.name: one.version for one in source.extensions}
     now = {one.name: one.version for one in copy.extensions}
-    yield _alike("extensions are as recorded", "every extension and its version", before, now)
+    return _alike("extensions are as recorded", "every extension and its version", before, now)
 
 
 def _sequences(catalog: Catalog) -> dict[str, str]:
@@ -188,7 +231,7 @@ def _alike(name: str, expected: str, before: Mapping[str, str], now: Mapping[str
 
 def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     missing = [f"{one} is missing" for one in before if one not in now]
-    new = [f"{one} is new" for one in now if one not in before]
+    new = [f"{one}{_NEW}" for one in now if one not in before]
     other = [f"{one} was {text}, is {now[one]}" for one, text in before.items() if one in now and now[one] != text]
     return [*missing, *other, *new]
 

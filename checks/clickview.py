@@ -1,177 +1,185 @@
-"""ClickView's own rules: what its database holds and what must be true between its tables."""
+"""ClickView's own rules: what must be true in its tables, beyond what the catalog of the database says by itself.
+
+A rule applies where its tables and columns are, and of the type it knows; which were left out is said.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from checks.expectation import identity, no_rows, orphans, rows_where, without_repeats
-from recovery.catalog import Catalog, TableName, quoted
+from checks.clickview_tables import KEYS, RELATIONS, TABLES, UPDATED
+from checks.expectation import identity, no_rows, not_checked, orphans, rows_meet, without_repeats
+from recovery.catalog import Catalog, TableName
 from recovery.expectation import Expectation, ExpectationKind
 
-# What the application cannot work without. Columns that come later do no harm.
-TABLES: dict[str, tuple[str, ...]] = {
-    "organizations": ("id", "name", "slug", "created_at", "updated_at"),
-    "users": ("id", "organization_id", "email", "name", "role", "password_hash", "created_at", "updated_at"),
-    "user_sessions": ("id", "user_id", "token_hash", "created_at", "expires_at"),
-    "workspaces": ("id", "organization_id", "name", "encrypted_api_key", "created_at", "updated_at"),
-    "dashboards": ("id", "workspace_id", "owner_id", "name", "layout", "created_at", "updated_at"),
-    "widgets": ("id", "dashboard_id", "kind", "title", "position", "config", "created_at", "updated_at"),
-    "widget_data_sources": ("id", "widget_id", "source", "query", "created_at", "updated_at"),
-    "widget_filters": ("id", "widget_id", "field", "operator", "value", "created_at"),
-    "filter_presets": ("id", "workspace_id", "name", "filters", "created_at", "updated_at"),
-    "dashboard_shares": ("id", "dashboard_id", "user_id", "permission", "created_at"),
-    "cached_data": ("id", "workspace_id", "cache_key", "data", "fetched_at", "expires_at"),
-    "api_request_logs": ("id", "workspace_id", "method", "path", "status_code", "created_at"),
-    "audit_logs": ("id", "organization_id", "user_id", "action", "entity_type", "created_at"),
-}
+# What a rule takes for one: bytes cannot be trimmed, and a moment without a zone cannot be compared with now.
+_FAMILIES = {"character varying": "text", "character": "text", "timestamp with time zone": "moment"}
 
-# Said even when the foreign key itself was lost: (sentence, table, column, parent).
-RELATIONS: tuple[tuple[str, str, str, str], ...] = (
-    ("every user belongs to an organization", "users", "organization_id", "organizations"),
-    ("no session outlives its user", "user_sessions", "user_id", "users"),
-    ("every workspace belongs to an organization", "workspaces", "organization_id", "organizations"),
-    ("every dashboard belongs to a workspace", "dashboards", "workspace_id", "workspaces"),
-    ("every dashboard has an owner", "dashboards", "owner_id", "users"),
-    ("every widget belongs to a dashboard", "widgets", "dashboard_id", "dashboards"),
-    ("every data source belongs to a widget", "widget_data_sources", "widget_id", "widgets"),
-    ("every filter belongs to a widget", "widget_filters", "widget_id", "widgets"),
-    ("every filter preset belongs to a workspace", "filter_presets", "workspace_id", "workspaces"),
-    ("every share is of a dashboard that exists", "dashboard_shares", "dashboard_id", "dashboards"),
-    ("every share is with a user who exists", "dashboard_shares", "user_id", "users"),
-    ("cached data belongs to a workspace", "cached_data", "workspace_id", "workspaces"),
-    ("every logged request belongs to a workspace", "api_request_logs", "workspace_id", "workspaces"),
-    ("every audit entry belongs to an organization", "audit_logs", "organization_id", "organizations"),
-)
-
-# Unique to ClickView, whether or not the index that enforces it survived.
-KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    *((table, ("id",)) for table in TABLES),
-    ("organizations", ("slug",)),
-    ("users", ("email",)),
-    ("user_sessions", ("token_hash",)),
-    ("dashboard_shares", ("dashboard_id", "user_id")),
-    ("cached_data", ("workspace_id", "cache_key")),
-)
-
-# (sentence, what is expected, table, columns it needs, condition of a row that breaks it)
-RULES: tuple[tuple[str, str, str, tuple[str, ...], str], ...] = (
+# (sentence, what is expected, table, columns and what they must be, condition of a row that breaks it)
+RULES: tuple[tuple[str, str, str, dict[str, str], str], ...] = (
     (
         "every workspace has its ClickUp API key",
         "no workspace with an empty encrypted_api_key",
         "workspaces",
-        ("encrypted_api_key",),
-        "length(btrim(coalesce(c.encrypted_api_key, ''))) = 0",
+        {"encrypted_api_key": "text"},
+        "btrim(c.encrypted_api_key) = ''",
     ),
     (
-        "every user can log in",
-        "no user without e-mail address or password hash",
+        "every ClickUp API key can be decrypted",
+        "no workspace with an empty api_key_iv",
+        "workspaces",
+        {"api_key_iv": "text"},
+        "btrim(c.api_key_iv) = ''",
+    ),
+    (
+        "every API key can be recognized",
+        "no API key with an empty hash",
+        "api_keys",
+        {"key_hash": "text"},
+        "btrim(c.key_hash) = ''",
+    ),
+    (
+        "every user has a mail address",
+        "no user without an address, but those who were deleted",
         "users",
-        ("email", "password_hash"),
-        "coalesce(c.email, '') NOT LIKE '%@%' OR length(coalesce(c.password_hash, '')) = 0",
+        {"email": "text", "deleted_at": "moment"},
+        "c.email NOT LIKE '%@%' AND c.deleted_at IS NULL",
     ),
     (
         "sessions end after they begin",
-        "expires_at after created_at",
+        "expires_at not before created_at",
         "user_sessions",
-        ("expires_at", "created_at"),
-        "c.expires_at <= c.created_at",
+        {"expires_at": "moment", "created_at": "moment"},
+        "c.expires_at < c.created_at AND isfinite(c.expires_at) AND isfinite(c.created_at)",
     ),
     (
         "cached data expires after it was fetched",
-        "expires_at not before fetched_at",
+        "expires_at not before created_at",
         "cached_data",
-        ("expires_at", "fetched_at"),
-        "c.expires_at < c.fetched_at",
+        {"expires_at": "moment", "created_at": "moment"},
+        "c.expires_at < c.created_at AND isfinite(c.expires_at) AND isfinite(c.created_at)",
+    ),
+    *(
+        (
+            f"{table}: no row was updated before it was created",
+            "updated_at not before created_at",
+            table,
+            {"updated_at": "moment", "created_at": "moment"},
+            "c.updated_at < c.created_at AND isfinite(c.updated_at) AND isfinite(c.created_at)",
+        )
+        for table in UPDATED
     ),
 )
 
-# Users who are gone but still there: their sessions must not be.
-_GONE = {
-    "deleted_at": "u.deleted_at IS NOT NULL AND u.deleted_at <= now()",
-    "deactivated_at": "u.deactivated_at IS NOT NULL AND u.deactivated_at <= now()",
-    "is_active": "NOT u.is_active",
-}
+# Never password hashes, tokens, API keys or addresses: examples are read by many.
+_SHOWN = ("expires_at", "created_at", "updated_at")
+
+
+class _Need(NamedTuple):
+    """A column that a rule cannot do without. `family` is empty when any type will do."""
+
+    table: str
+    column: str
+    family: str = ""
+
+
+_Rule = tuple[tuple[_Need, ...], Expectation]
 
 
 def clickview_suite(catalog: Catalog) -> tuple[Expectation, ...]:
-    """ClickView's tables, keys and rules. A rule whose columns are missing is left to `columns`."""
-    return without_repeats(
-        [
-            *_tables(),
-            *_relations(catalog),
-            *_sessions_of_gone_users(catalog),
-            *_rules(catalog),
-            *_updated_after_created(catalog),
-            *_keys(catalog),
-        ]
-    )
+    """ClickView's rules that apply to this database; the last one says which do not, and why."""
+    applied: list[Expectation] = []
+    left_out: dict[str, list[str]] = {}
+    rules = (*_rules(catalog), _sessions_of_removed_users(catalog), *_relations(catalog), *_keys(catalog))
+    for needs, expectation in rules:
+        if why := _why_left_out(catalog, needs):
+            left_out.setdefault(why, []).append(expectation.name)
+        else:
+            applied.append(expectation)
+    return without_repeats([*applied, *_said(catalog, left_out)])
 
 
-def _tables() -> Iterator[Expectation]:
-    for table, columns in TABLES.items():
-        yield Expectation(
-            "tables",
-            f"{table} is there with its columns",
-            f"columns {', '.join(columns)}",
-            ExpectationKind.COLUMNS,
-            table=TableName("public", table),
-            columns=columns,
-        )
-
-
-def _relations(catalog: Catalog) -> Iterator[Expectation]:
-    for sentence, table, column, parent in RELATIONS:
-        child, other = TableName("public", table), TableName("public", parent)
-        if catalog.has(child, column) and catalog.has(other, "id"):
-            query = orphans(child, (column,), other, ("id",), identity(catalog, child))
-            yield no_rows("ClickView", sentence, f"every {table}.{column} is a row of {parent}", query, table=child)
-
-
-def _sessions_of_gone_users(catalog: Catalog) -> Iterator[Expectation]:
-    users, sessions = TableName("public", "users"), TableName("public", "user_sessions")
-    gone = [condition for column, condition in _GONE.items() if catalog.has(users, column)]
-    if gone and catalog.has(sessions, "user_id", "expires_at"):
-        condition = (
-            f"c.expires_at > now() AND EXISTS (SELECT 1 FROM {users.sql} u"
-            f" WHERE u.id = c.user_id AND ({' OR '.join(gone)}))"
-        )
-        query = rows_where(sessions, condition, ['c."id"', 'c."user_id"'])
-        sentence = "no session of a user who was removed is still open"
-        yield no_rows("ClickView", sentence, "no open session of a removed user", query, table=sessions)
-
-
-def _rules(catalog: Catalog) -> Iterator[Expectation]:
+def _rules(catalog: Catalog) -> Iterator[_Rule]:
     for sentence, expected, table, columns, condition in RULES:
         name = TableName("public", table)
-        if catalog.has(name, *columns):
-            shown = [*identity(catalog, name), *(f"c.{quoted(column)}" for column in columns if column in _SHOWN)]
-            yield no_rows("ClickView", sentence, expected, rows_where(name, condition, shown), table=name)
+        shown = [*identity(catalog, name), *(f"c.{column}" for column in columns if column in _SHOWN)]
+        needs = tuple(_Need(table, column, family) for column, family in columns.items())
+        yield needs, rows_meet("ClickView", sentence, expected, name, condition, shown=shown)
 
 
-# Never password hashes, tokens or API keys: examples are read by many.
-_SHOWN = frozenset({"expires_at", "created_at", "fetched_at"})
+def _sessions_of_removed_users(catalog: Catalog) -> _Rule:
+    users, sessions = TableName("public", "users"), TableName("public", "user_sessions")
+    condition = (
+        "c.expires_at > now() AND c.revoked_at IS NULL AND c.is_active IS NOT FALSE"
+        f" AND EXISTS (SELECT 1 FROM {users.sql} u"
+        " WHERE u.id = c.user_id AND (u.deleted_at <= now() OR u.is_active IS FALSE))"
+    )
+    needs = (
+        *(_Need("users", column, family) for column, family in (("deleted_at", "moment"), ("is_active", "boolean"))),
+        *(_Need("user_sessions", column, "moment") for column in ("expires_at", "revoked_at")),
+        _Need("user_sessions", "is_active", "boolean"),
+        *_same(catalog, "user_sessions", "user_id", "users"),
+    )
+    shown = [*identity(catalog, sessions), 'c."user_id"']
+    sentence = "no session of a user who was removed is still open"
+    expected = "no open session of a removed user"
+    return needs, rows_meet("ClickView", sentence, expected, sessions, condition, shown=shown)
 
 
-def _updated_after_created(catalog: Catalog) -> Iterator[Expectation]:
-    for table in TABLES:
-        name = TableName("public", table)
-        if catalog.has(name, "created_at", "updated_at"):
-            shown = [*identity(catalog, name), "c.created_at", "c.updated_at"]
-            query = rows_where(name, "c.updated_at < c.created_at", shown)
-            sentence = f"{table}: no row was updated before it was created"
-            yield no_rows("ClickView", sentence, "updated_at not before created_at", query, table=name)
+def _relations(catalog: Catalog) -> Iterator[_Rule]:
+    """For foreign keys that were lost: those that are there are looked at as the catalog says them."""
+    there = {(key.table, key.columns, key.parent) for key in catalog.foreign_keys}
+    for sentence, table, column, parent in RELATIONS:
+        child, other = TableName("public", table), TableName("public", parent)
+        if (child, (column,), other) not in there:
+            query = orphans(child, (column,), other, ("id",), identity(catalog, child))
+            expected = f"every {table}.{column} is a row of {parent}"
+            needs = _same(catalog, table, column, parent)
+            yield needs, no_rows("ClickView", sentence, expected, query, table=child)
 
 
-def _keys(catalog: Catalog) -> Iterator[Expectation]:
+def _keys(catalog: Catalog) -> Iterator[_Rule]:
+    """For unique indexes that were lost: those that are there are looked at as the catalog says them."""
+    there = {(key.table, frozenset(key.columns)) for key in catalog.unique_keys}
     for table, columns in KEYS:
-        name = TableName("public", table)
-        if catalog.has(name, *columns):
-            shown = ", ".join(columns)
-            yield Expectation(
-                "unique keys",
-                f"{table}: {shown} is unique",
-                f"no two rows share {shown}",
-                ExpectationKind.UNIQUE,
-                table=name,
-                columns=columns,
-            )
+        name, shown = TableName("public", table), ", ".join(columns)
+        if (name, frozenset(columns)) not in there:
+            sentence, expected = f"{table}: {shown} is unique", f"no two rows share {shown}"
+            kind = ExpectationKind.UNIQUE
+            needs = tuple(_Need(table, column) for column in columns)
+            yield needs, Expectation("unique keys", sentence, expected, kind, table=name, columns=columns)
+
+
+def _same(catalog: Catalog, table: str, column: str, parent: str) -> tuple[_Need, ...]:
+    """That a column is there and can be compared with its parent's key."""
+    return (_Need(parent, "id"), _Need(table, column, _family(catalog, parent, "id") or ""))
+
+
+def _why_left_out(catalog: Catalog, needs: Iterable[_Need]) -> str | None:
+    for need in needs:
+        if catalog.table(TableName("public", need.table)) is None:
+            return f"no table {need.table}"
+        family = _family(catalog, need.table, need.column)
+        if family is None:
+            return f"no column {need.table}.{need.column}"
+        if need.family and family != need.family:
+            return f"{need.table}.{need.column} is of another type"
+    return None
+
+
+def _family(catalog: Catalog, table: str, column: str) -> str | None:
+    """What kind of thing a column holds; None when there is no such column."""
+    found = catalog.table(TableName("public", table))
+    types = {one.name: one.kind for one in found.columns} if found else {}
+    return _FAMILIES.get(types[column], types[column]) if column in types else None
+
+
+def _said(catalog: Catalog, left_out: dict[str, list[str]]) -> Iterator[Expectation]:
+    if not left_out:
+        return
+    if any(catalog.table(TableName("public", table)) for table in TABLES):
+        why = "; ".join(f"{reason}: {', '.join(names)}" for reason, names in left_out.items())
+    else:
+        why = "the database has none of ClickView's tables"
+    yield not_checked("ClickView", "rules that were left out", why)

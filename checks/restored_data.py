@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from checks.as_recorded import as_recorded, known_to_be_behind, known_to_be_invalid
+from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid
 from checks.expectation import (
     agreed,
     identity,
@@ -18,12 +19,16 @@ from checks.expectation import (
     not_checked,
     orphans,
     rows_meet,
-    rows_where,
     without_repeats,
 )
-from recovery.catalog import Catalog, Table, TableName, UniqueKey, quoted
+from recovery.catalog import Catalog, CheckConstraint, Table, TableName, UniqueKey, quoted
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import RecordedFacts, TableCount
+
+_MOMENT, _NO_MOMENT = "timestamp with time zone", "timestamp without time zone"
+_ENDLESS = "infinity is no moment, so these rows are compared with nothing"
+_ZONELESS = "the column has no time zone, so its moments cannot be compared"
+_LONGEST_NAME = 40  # of a column that is an expression; PostgreSQL cuts at 63 bytes
 
 HEARTBEAT = TableName("clickview_recovery", "heartbeat")
 
@@ -70,39 +75,30 @@ def freshness(
     return Freshness(recorded_at - oldest if recorded_at else None, now, skew=timedelta(minutes=1))
 
 
-def restored_data_suite(
-    catalog: Catalog,
-    recorded: RecordedFacts | None,
-    *,
-    exact: bool,
-    tolerance: float,
-    fresh: Freshness,
-) -> tuple[Expectation, ...]:
+def restored_data_suite(catalog: Catalog, source: Source, fresh: Freshness) -> tuple[Expectation, ...]:
     """All that is expected of a restored database, whatever it holds."""
     return without_repeats(
         [
-            *as_recorded(catalog, recorded, exact=exact),
-            *_row_counts(catalog, recorded, exact=exact, tolerance=tolerance),
+            *as_recorded(catalog, source),
+            *_row_counts(catalog, source),
             *_foreign_keys(catalog),
             *_unique_keys(catalog),
             *_constraints(catalog),
             *_unvalidated_checks(catalog),
-            *_indexes(catalog, recorded),
-            *_sequences(catalog, recorded, exact=exact),
+            *_indexes(catalog, source.recorded),
+            *_sequences(catalog, source),
             *_freshness(catalog, fresh),
         ]
     )
 
 
-def _row_counts(
-    catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool, tolerance: float
-) -> Iterator[Expectation]:
-    if recorded is None:
+def _row_counts(catalog: Catalog, source: Source) -> Iterator[Expectation]:
+    if source.recorded is None:
         yield not_checked("rows", "row counts as recorded", "no row counts were recorded for this database")
         return
-    for count in recorded.counts:
+    for count in source.recorded.counts:
         if catalog.table(count.table) is not None:  # a table that is missing is named as such
-            yield _row_count(count, exact=exact, tolerance=tolerance)
+            yield _row_count(count, exact=source.exact, tolerance=source.tolerance)
 
 
 def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectation:
@@ -150,7 +146,8 @@ def _duplicates(key: UniqueKey) -> str:
     if key.nulls_distinct:
         conditions += [f"{term} IS NOT NULL" for term in terms]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    listed = ", ".join(f"{term} AS key_{number}" for number, term in enumerate(terms, 1))
+    # Under its own name: by that a secret is known and masked.
+    listed = ", ".join(f"{term} AS {quoted(term[:_LONGEST_NAME])}" for term in terms)
     return (
         f"SELECT count(*) OVER () AS rows_found, {listed}, count(*) AS times FROM {key.table.sql}{where}"
         f" GROUP BY {', '.join(terms)} HAVING count(*) > 1 LIMIT 10"
@@ -158,34 +155,34 @@ def _duplicates(key: UniqueKey) -> str:
 
 
 def _constraints(catalog: Catalog) -> Iterator[Expectation]:
-    """One pass over each table for all its conditions; the answer says which was broken."""
+    """One rule for all conditions of a table; an example says which was broken."""
+    checks: dict[TableName, list[CheckConstraint]] = defaultdict(list)
+    for check in catalog.check_constraints:
+        if check.validated:
+            checks[check.table].append(check)
     for table in catalog.tables:
-        broken = _broken_conditions(catalog, table)
+        broken = _broken_conditions(table, checks[table.name])
         if not broken:
             continue
         names = "CASE " + " ".join(f"WHEN {sql} THEN {literal(name)}" for name, sql in broken) + " END AS constraint"
-        yield no_rows(
+        yield rows_meet(
             "constraints",
             f"{table.name}: not-null and check constraints hold",
             f"every row meets all {len(broken)}",
-            rows_where(table.name, " OR ".join(sql for _, sql in broken), [names, *identity(catalog, table.name)]),
-            table=table.name,
+            table.name,
+            " OR ".join(sql for _, sql in broken),
+            shown=[names, *identity(catalog, table.name)],
         )
 
 
-def _broken_conditions(catalog: Catalog, table: Table) -> list[tuple[str, str]]:
+def _broken_conditions(table: Table, checks: list[CheckConstraint]) -> list[tuple[str, str]]:
     # num_nulls, because a planner that trusts the catalog may answer `x IS NULL` without looking.
     nulls = [
         (f"{column.name} not null", f"num_nulls(c.{quoted(column.name)}) > 0")
         for column in table.columns
         if column.not_null
     ]
-    checks = [
-        (k.name, f"(({k.condition}) IS FALSE)")
-        for k in catalog.check_constraints
-        if k.table == table.name and k.validated
-    ]
-    return nulls + checks
+    return nulls + [(check.name, f"(({check.condition}) IS FALSE)") for check in checks]
 
 
 def _unvalidated_checks(catalog: Catalog) -> Iterator[Expectation]:
@@ -214,35 +211,23 @@ def _indexes(catalog: Catalog, recorded: RecordedFacts | None) -> Iterator[Expec
     yield no_rows("indexes", "collation versions are those recorded", expected, query)
 
 
-def _sequences(catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool) -> Iterator[Expectation]:
+def _sequences(catalog: Catalog, source: Source) -> Iterator[Expectation]:
     for sequence in catalog.sequences:
-        column = quoted(sequence.column)
-        ahead = no_rows(
+        column, last = f"c.{quoted(sequence.column)}", f"SELECT s.last_value FROM {sequence.name.sql} s"
+        ahead = rows_meet(
             "sequences",
             f"{sequence.name} is ahead of {sequence.table}.{sequence.column}",
             "the next value is free",
-            f"SELECT m.newest, s.last_value, s.is_called FROM {sequence.name.sql} s,"
-            f" (SELECT max({column}) AS newest FROM {sequence.table.sql}) m"
-            " WHERE m.newest > s.last_value OR (m.newest = s.last_value AND NOT s.is_called)",
-            table=sequence.table,
+            sequence.table,
+            f"({column} > ({last}) OR {column} = ({last} WHERE NOT s.is_called))",
+            shown=[column, f"({last}) AS last_value"],
         )
-        yield replace(ahead, known=known_to_be_behind(sequence.name, recorded, exact=exact))
+        yield replace(ahead, known=known_to_be_behind(sequence.name, source))
 
 
 def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:
-    dated = [table.name for table in catalog.tables if _has_moment(table, "created_at")]
-    sources = [f"SELECT {literal(str(name))} AS place, max(created_at) AS newest FROM {name.sql}" for name in dated]
+    yield from _newest(catalog, fresh.not_after + fresh.skew if fresh.not_after else None)
     beats = catalog.has(HEARTBEAT, "at")
-    if beats:
-        sources.append(f"SELECT 'heartbeat', max(at) FROM {HEARTBEAT.sql}")
-    if fresh.not_after is not None and sources:
-        limit = fresh.not_after + fresh.skew
-        yield no_rows(
-            "freshness",
-            "nothing is newer than the recovery target",
-            f"no row from after {in_utc(limit)} UTC",
-            f"SELECT place, newest FROM ({' UNION ALL '.join(sources)}) n WHERE newest > {moment(limit)}",
-        )
     if fresh.not_before is None or not beats:
         why = "no moment to compare with" if beats else "no heartbeat table (run: recover site prepare --apply)"
         yield not_checked("freshness", "the data reaches up to the recovery target", why)
@@ -257,5 +242,26 @@ def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:
     )
 
 
-def _has_moment(table: Table, column: str) -> bool:
-    return any(c.name == column and c.type_name.startswith("timestamp") for c in table.columns)
+def _newest(catalog: Catalog, limit: datetime | None) -> Iterator[Expectation]:
+    """Nothing is newer than it can be; a moment that cannot be compared is said."""
+    dated = [(table.name, "created_at") for table in catalog.tables if _type(table, "created_at") == _MOMENT]
+    if catalog.has(HEARTBEAT, "at"):
+        dated.append((HEARTBEAT, "at"))
+    for name, column in dated:
+        value, shown = f"c.{quoted(column)}", [*identity(catalog, name), f"c.{quoted(column)}"]
+        if limit is not None:
+            expected = f"no row from after {in_utc(limit)} UTC"
+            newer = f"({value} > {moment(limit)} AND isfinite({value}))"
+            sentence = f"{name}: nothing is newer than the recovery target"
+            yield rows_meet("freshness", sentence, expected, name, newer, shown=shown)
+        sentence, expected = f"{name}: every {column} is a moment", "no row from infinity"
+        endless = f"(NOT isfinite({value}))"
+        yield replace(rows_meet("freshness", sentence, expected, name, endless, shown=shown), known=_ENDLESS)
+    without_zone = [str(table.name) for table in catalog.tables if _type(table, "created_at") == _NO_MOMENT]
+    if without_zone:
+        sentence, expected = "every created_at has a time zone", "timestamp with time zone"
+        yield replace(agreed("freshness", sentence, expected, without_zone), known=_ZONELESS)
+
+
+def _type(table: Table, column: str) -> str:
+    return next((c.kind for c in table.columns if c.name == column), "")

@@ -1,5 +1,6 @@
 """Check the data of a database on the site's server."""
 
+from checks.as_recorded import Source
 from checks.run_names import data_check_name
 from recovery.facts import CheckReport
 from recovery.site import site
@@ -17,7 +18,7 @@ def data_check(database: str | None = None) -> CheckReport:
     live = database is None or database == site().settings.database.name
     start_checker()
     try:
-        report = check_data(site().reader_address(database), None, exact=False, target=None, copy=False, live=live)
+        report = check_data(site().reader_address(database), Source(), target=None, copy=False, live=live)
     finally:
         stop_checker()
     return report

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from checks.as_recorded import Source
 from checks.objectives import data_loss, measured_recovery, recovery_point
 from checks.readiness import scratch_refusal
 from checks.recovery_target import ARRIVAL_MARGIN, choose_restore, readable_archive, space_refusal
@@ -54,8 +55,8 @@ from tasks.copies import (
     verify_target_reached,
 )
 from tasks.data import check_data, leave_report, not_checked_report, start_checker, stop_checker
-from tasks.records import read_record
-from tasks.restore_report import Level, RestoreReport, require_passed, show_plan, show_report
+from tasks.records import read_record, read_witness
+from tasks.restore_report import Level, RestoreReport, require_handed_over, show_plan, show_report
 from tasks.step import runbook, warn
 
 
@@ -74,6 +75,14 @@ class Decision:
         """Whether the copy stands exactly where the row counts were recorded."""
         target = self.plan.target
         return bool(self.recorded and self.recorded.exact and target.exclusive and target.lsn == self.recorded.lsn)
+
+    @property
+    def source(self) -> Source:
+        """What is known of the database that is brought back."""
+        # Of another timeline than the live one the live database is no witness.
+        same = self.server is not None and self.server.timeline == self.plan.timeline
+        live = read_witness() if same and not self.exact else None
+        return Source(self.recorded, self.exact, site().settings.checks.row_count_tolerance, live)
 
 
 @runbook("Restore", restore_name)
@@ -240,7 +249,7 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
     report = timed(report, decision, begin)
     stamp(report)
     show_report(report)
-    require_passed(report)
+    require_handed_over(report)
     return report
 
 
@@ -259,8 +268,12 @@ def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> Restor
     if report.withheld and wish.drop_failed:
         return report
     if wish.target_database and not report.withheld:
-        load_into_site(places, wish.target_database)
-        return replace(report, database=wish.target_database)
+        try:
+            load_into_site(places, wish.target_database, past_errors=bool(report.accepted))
+            return replace(report, database=wish.target_database)
+        except RecoveryError as error:  # the data itself is here
+            report = replace(report, not_loaded=error.problem)
+            verdict = verdict or f"not loaded into {wish.target_database}"
     keep_copy(places, verdict)
     return replace(report, copy=places.folder.name, address=copy_address(places))
 
@@ -281,7 +294,7 @@ def drop(places: CopyPlaces) -> None:
 def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:
     """The data checks of the copy. Whatever keeps them from being made, the data is there all the same."""
     try:
-        return check_data(address, decision.recorded, exact=decision.exact, target=decision.plan.target.moment)
+        return check_data(address, decision.source, target=decision.plan.target.moment)
     except RecoveryError as error:
         report = not_checked_report(address, error.problem)
         leave_report(report)

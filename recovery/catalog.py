@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from functools import cached_property
 
 
 def quoted(identifier: str) -> str:
@@ -38,6 +40,11 @@ class Column:
     name: str
     type_name: str
     not_null: bool
+
+    @property
+    def kind(self) -> str:
+        """Its type without a length or a precision."""
+        return re.sub(r"\(.*?\)", "", self.type_name)
 
 
 @dataclass(frozen=True)
@@ -146,20 +153,13 @@ class Catalog:
     extensions: tuple[Extension, ...] = ()
 
     def table(self, name: TableName) -> Table | None:
-        return next((table for table in self.tables if table.name == name), None)
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[TableName, Table]:
+        return {table.name: table for table in self.tables}
 
     def has(self, name: TableName, *columns: str) -> bool:
         """Whether there is such a table with these columns."""
         table = self.table(name)
         return table is not None and table.has(*columns)
-
-    def promises_parent(self, table: TableName, columns: tuple[str, ...], parent: TableName) -> bool:
-        """Whether a validated foreign key says that these columns point at rows of `parent`."""
-        return any(
-            (key.table, key.columns, key.parent, key.validated) == (table, columns, parent, True)
-            for key in self.foreign_keys
-        )
-
-    def promises_unique(self, table: TableName, columns: tuple[str, ...]) -> bool:
-        """Whether a valid unique index over the whole table says that no two rows share these columns."""
-        return any(key.table == table and key.columns == columns and key.valid for key in self.unique_keys)

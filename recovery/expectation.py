@@ -11,7 +11,6 @@ from recovery.catalog import TableName
 class ExpectationKind(StrEnum):
     """How an expectation is looked at."""
 
-    COLUMNS = "columns"  # the table is there and has these columns
     ROW_COUNT = "row count"  # it has between `minimum` and `maximum` rows
     ROWS_MEET = "rows meet"  # no row of the table is one that `breaks` it
     UNIQUE = "unique"  # no two rows share these columns

@@ -230,6 +230,14 @@ class RecordedFacts:
         return next((one.rows for one in self.broken if (one.table, one.rule) == (table, rule)), 0)
 
 
+@dataclass(frozen=True)
+class Witness:
+    """What the live database says of itself today: a second opinion on what became of the source since its record."""
+
+    catalog: Catalog
+    behind: tuple[TableName, ...] = ()
+
+
 class CheckStatus(StrEnum):
     """What became of an expectation."""
 

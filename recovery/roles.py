@@ -104,8 +104,14 @@ class DataChecks(Protocol):
     def warm_up(self) -> None:
         """Get ready in the background; returns at once."""
 
-    def run(self, address: DatabaseAddress, suite: tuple[Expectation, ...]) -> CheckReport:
-        """Look at every expectation of a suite."""
+    def run(
+        self,
+        address: DatabaseAddress,
+        suite: tuple[Expectation, ...],
+        *,
+        files: Callable[[], tuple[CheckResult, ...]] | None = None,
+    ) -> CheckReport:
+        """Look at every expectation of a suite. `files` looks at the files of a copy of ours at the same time."""
 
     def close(self) -> None:
         """Let go of whatever was made ready."""

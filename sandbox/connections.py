@@ -1,29 +1,31 @@
 """Where the application and its writer find their database and their Redis: `application.env`.
 
-It is what a ConfigMap is elsewhere: a failover points the application at another server by writing it.
+It is what the environment of a pod is elsewhere. The database is known by DATABASE_URL alone: a failover that changes
+only DB_HOST, which stands beside it as in the real Secret, changes nothing.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from urllib.parse import quote
 
-from recovery.facts import DatabaseAddress
 from sandbox.layout import Sandbox
 
 
 def write_connections(sandbox: Sandbox) -> None:
     """Point the application at the primary."""
+    host, port, user = "127.0.0.1", sandbox.ports["primary"], "clickview"
     values = {
-        "DB_HOST": "127.0.0.1",
-        "DB_PORT": sandbox.ports["primary"],
+        "DATABASE_URL": f"postgresql://{user}:{quote(sandbox.secret(user), safe='')}@{host}:{port}/clickview",
+        "DB_HOST": host,
+        "DB_PORT": port,
         "DB_NAME": "clickview",
-        "DB_USER": "clickview",
-        "DB_PASSWORD_FILE": sandbox.secrets_dir / "clickview",
-        "REDIS_HOST": "127.0.0.1",
+        "DB_USER": user,
+        "REDIS_HOST": host,
         "REDIS_PORT": sandbox.ports["redis"],
         "REDIS_PASSWORD_FILE": sandbox.secrets_dir / "redis",
     }
     file = sandbox.folder / "application.env"
+    file.touch(mode=0o600)
     file.write_text("".join(f"{name}={value}\n" for name, value in values.items()))
 
 
@@ -33,8 +35,6 @@ def read_connections(sandbox: Sandbox) -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
-def database_address(sandbox: Sandbox) -> DatabaseAddress:
-    """The application's database."""
-    values = read_connections(sandbox)
-    password = Path(values["DB_PASSWORD_FILE"]).read_text().strip()
-    return DatabaseAddress(values["DB_HOST"], int(values["DB_PORT"]), values["DB_NAME"], values["DB_USER"], password)
+def database_url(sandbox: Sandbox) -> str:
+    """The application's database, as the application knows it."""
+    return read_connections(sandbox)["DATABASE_URL"]

@@ -18,7 +18,7 @@ from recovery.settings import RepoSettings
 from recovery.site import site
 from recovery.wal import parse_lsn
 from tasks.artifacts import ProgressArtifact
-from tasks.step import ProgressReporter, action, note, probe, verify
+from tasks.step import ProgressReporter, action, note, probe, verify, warn
 
 _WAL_SECONDS = 120.0  # one segment is sent, or read; its second region may be far
 _RESTORE_POINT = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+),.*desc: RESTORE_POINT (.*)$", re.MULTILINE)
@@ -155,11 +155,12 @@ def read_site_databases() -> tuple[str, ...]:
 
 
 @action
-def load_into_site(places: CopyPlaces, name: str) -> None:
+def load_into_site(places: CopyPlaces, name: str, *, past_errors: bool = False) -> None:
     """Copy the restored database to the site's server under a new name.
 
     It is loaded under a name of its own and renamed when it is complete: a database of the wanted
-    name is always whole. Raises: CommandFailed; what was loaded is removed again.
+    name is always whole. `past_errors`: its faults are known and accepted; what they forbid (a key that rows
+    break) is left out and said. Raises: CommandFailed; what was loaded is removed again.
     """
     settings = site().settings
     databases = SiteDatabases(site().admin_address())
@@ -167,17 +168,20 @@ def load_into_site(places: CopyPlaces, name: str) -> None:
     databases.create(unfinished, like=settings.database.name)
     try:
         source = site().copies.server(places).address(settings.database.name)
-        dump_and_load(
+        faults = dump_and_load(
             site().host,
             settings.database.bin_dir,
             source,
             site().admin_address(unfinished),
             seconds=settings.backup.timeout_seconds,
+            past_errors=past_errors,
         )
         databases.rename(unfinished, name)
     except BaseException:
         databases.drop(unfinished)
         raise
+    for fault in faults:
+        warn(f"left out of {name}: {fault}")
     note(f"the restored database is on the site's server under the name {name}")
 
 

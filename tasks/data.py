@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from checks.as_recorded import known_to_be_broken
+from checks.as_recorded import Source, with_what_is_known
 from checks.clickview import clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import freshness, restored_data_suite
@@ -41,29 +41,19 @@ def read_catalog(address: DatabaseAddress) -> Catalog:
 
 @verify
 def check_data(
-    address: DatabaseAddress,
-    recorded: RecordedFacts | None,
-    *,
-    exact: bool,
-    target: datetime | None,
-    copy: bool = True,
-    live: bool = False,
+    address: DatabaseAddress, source: Source, *, target: datetime | None, copy: bool = True, live: bool = False
 ) -> CheckReport:
     """Check tables, rows, keys, indexes and ClickView's own rules, and leave a report beside the journal.
 
-    `exact`: recorded row counts are met to the row. `target`: the moment that the data must show.
+    `source`: what is known of the database that a copy was made from. `target`: the moment that the data must show.
     `copy`: a restored copy of ours; a live server is only read. `live`: the data is the application's
     own and must be of now. Failures are in the report, not raised.
     Raises: TargetUnreachable, SettingsInvalid.
     """
     catalog = site().inspection.read_catalog(address)
-    suite = _suite(catalog, recorded, exact=exact, target=target, live=live)
-    looked, physical = run_together(
-        lambda: site().data_checks.run(address, suite),
-        lambda: site().inspection.check_files(address, catalog, copy=copy),
-    )
-    about = _about(address, catalog, recorded, target)
-    report: CheckReport = replace(looked, results=(*physical, *looked.results), about=about)
+    suite = _suite(catalog, source, target=target, live=live)
+    looked = _look_at_copy(address, catalog, suite) if copy else _look_at_live(address, catalog, suite)
+    report: CheckReport = replace(looked, about=_about(address, catalog, source.recorded, target))
     leave_report(report)
     return report
 
@@ -78,6 +68,22 @@ def not_checked_report(address: DatabaseAddress, why: str) -> CheckReport:
 def stop_checker() -> None:
     """End the process that checks the data. Idempotent: it may have ended already."""
     site().data_checks.close()
+
+
+def _look_at_copy(address: DatabaseAddress, catalog: Catalog, suite: tuple[Expectation, ...]) -> CheckReport:
+    def files() -> tuple[CheckResult, ...]:
+        return site().inspection.check_files(address, catalog, copy=True)
+
+    return site().data_checks.run(address, suite, files=files)
+
+
+def _look_at_live(address: DatabaseAddress, catalog: Catalog, suite: tuple[Expectation, ...]) -> CheckReport:
+    looked, physical = run_together(
+        lambda: site().data_checks.run(address, suite),
+        lambda: site().inspection.check_files(address, catalog, copy=False),
+    )
+    report: CheckReport = replace(looked, results=(*physical, *looked.results))
+    return report
 
 
 def leave_report(report: CheckReport) -> None:
@@ -125,21 +131,17 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _suite(
-    catalog: Catalog, recorded: RecordedFacts | None, *, exact: bool, target: datetime | None, live: bool
-) -> tuple[Expectation, ...]:
-    settings = site().settings
+def _suite(catalog: Catalog, source: Source, *, target: datetime | None, live: bool) -> tuple[Expectation, ...]:
+    recorded = source.recorded
     fresh = freshness(
         target,
         recorded.at if recorded else None,
         now=datetime.now(UTC),
-        oldest=settings.objectives.rpo,
+        oldest=site().settings.objectives.rpo,
         live=live,
     )
-    tolerance = settings.checks.row_count_tolerance
-    generated = restored_data_suite(catalog, recorded, exact=exact, tolerance=tolerance, fresh=fresh)
-    own = [replace(one, known=one.known or known_to_be_broken(one, recorded)) for one in clickview_suite(catalog)]
-    return without_repeats([*own, *generated, *read_site_rules()])
+    own = with_what_is_known(clickview_suite(catalog), recorded)
+    return without_repeats([*own, *restored_data_suite(catalog, source, fresh), *read_site_rules()])
 
 
 def _about(

@@ -10,7 +10,7 @@ from checks.as_recorded import source_rules
 from recovery.adapters.postgres.record import Source, snapshot, standstill
 from recovery.catalog import table_name
 from recovery.errors import RecoveryError
-from recovery.facts import BackupSet, RecordedFacts, TableCount
+from recovery.facts import BackupSet, RecordedFacts, TableCount, Witness
 from recovery.site import site
 from recovery.wal import format_lsn, parse_lsn
 from tasks.step import action, note, probe, warn
@@ -35,6 +35,17 @@ def record_site_facts() -> RecordedFacts:
 def _recorded(source: Source) -> RecordedFacts:
     catalog = source.catalog()
     return source.record(catalog, source_rules(catalog))
+
+
+def read_witness() -> Witness | None:
+    """Ask the live database what it is like today: that explains what changed since the record. None: it did not say."""
+    try:
+        with snapshot(site().reader_address()) as source:
+            catalog = source.catalog()
+            return Witness(catalog, source.behind(catalog))
+    except RecoveryError as error:
+        note(f"the live database could not be asked what changed since the backup: {error.problem.splitlines()[0]}")
+        return None
 
 
 @action

@@ -32,6 +32,7 @@ class RestoreReport:
     address: DatabaseAddress | None = None
     database: str | None = None
     accepted: str | None = None  # why the data was handed out although checks fail
+    not_loaded: str | None = None  # why it is not on the site's server, though it was wanted there
 
     @property
     def withheld(self) -> bool:
@@ -84,18 +85,31 @@ def _met(one: Measured) -> str:
     return {True: "yes", False: "NO", None: "as asked"}[one.met]
 
 
-def require_passed(report: RestoreReport) -> None:
-    """The run fails when checks do and nobody has accepted it; what is kept is said, and how to go on."""
-    checks, where = report.checks, report.address
+def require_handed_over(report: RestoreReport) -> None:
+    """The run fails when the data is not where it was wanted; what is kept is said, and how to go on.
+
+    Raises: VerificationFailed.
+    """
+    if report.not_loaded:
+        raise VerificationFailed(f"{report.not_loaded}; {_kept(report)}", f"load it by hand, or {_drop(report)}")
+    checks = report.checks
     if checks is None or not report.withheld:
         return
     found = f"the restored data fails {len(checks.failures)} checks; the first" if checks.failures else _NOBODY_LOOKED
-    kept, following = "nothing was kept", "restore to an earlier moment, before the damage"
-    if where:
-        kept = f"the copy {report.copy} is kept: psql -h {where.host} -p {where.port} -U {where.user} -d {where.name}"
-        following += (
-            f"; take the data as it is with --accept-failed-checks; or drop it: recover backup drop-copy {report.copy}"
-        )
+    following = "restore to an earlier moment, before the damage"
+    if report.copy:
+        following += f"; take the data as it is with --accept-failed-checks REASON; or {_drop(report)}"
     raise VerificationFailed(
-        f"{found}: {checks.worst}; {kept}", f"read checks.html in the folder of this run; {following}"
+        f"{found}: {checks.worst}; {_kept(report)}", f"read checks.html in the folder of this run; {following}"
     )
+
+
+def _kept(report: RestoreReport) -> str:
+    where = report.address
+    if report.copy is None or where is None:
+        return "nothing was kept"
+    return f"the copy {report.copy} is kept: psql -h {where.host} -p {where.port} -U {where.user} -d {where.name}"
+
+
+def _drop(report: RestoreReport) -> str:
+    return f"drop it: recover backup drop-copy {report.copy}"

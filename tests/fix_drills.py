@@ -227,6 +227,14 @@ def drill(sandbox_room: Path) -> Iterator[Drill]:
         site.down(folder)
 
 
+@pytest.fixture(scope="module")
+def new_drill_for_module(sandbox_room: Path) -> Iterator[Drill]:
+    """A site of its own for the drills of one file, which break it."""
+    sandbox = site.up(sandbox_room / f"drill-{next(_numbers)}", first_backup=True, transactions_per_second=10.0)
+    yield Drill(sandbox, sandbox.settings_file)
+    site.down(sandbox.folder)
+
+
 @pytest.fixture
 def new_drill(sandbox_room: Path) -> Iterator[Callable[..., Drill]]:
     """Make a site of its own for a drill that breaks it."""

@@ -35,11 +35,15 @@ class Cluster:
         return DatabaseAddress(str(self.folder), PORT, "postgres", "postgres")
 
     @property
+    def bin_dir(self) -> Path:
+        return BIN
+
+    @property
     def data_dir(self) -> Path:
         return self.folder / "data"
 
     def run(self, program: str, *arguments: str) -> None:
-        self.host.run([BIN / program, *arguments], timeout_seconds=60, outlives=True)
+        self.host.run([self.bin_dir / program, *arguments], timeout_seconds=60, outlives=True)
 
     def start(self) -> None:
         options = (

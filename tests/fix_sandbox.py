@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from recovery.adapters.postgres.connection import connect, one_row
 from recovery.errors import SettingsInvalid
 from sandbox import site
 from sandbox.layout import Sandbox
 from sandbox.removal import remove_everything
 
 NewSandbox = Callable[..., Sandbox]
+
+RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
+EVERYTHING = {
+    "aws",
+    "backend",
+    "heartbeat",
+    "primary",
+    "proxy",
+    "redis",
+    "s3-east",
+    "s3-west",
+    "standby",
+    "writer",
+}
 
 # Not pytest's own temporary directory: its path is long, and closed to the servers' user.
 _ROOM = Path("/tmp")
@@ -60,6 +77,18 @@ def new_sandbox(sandbox_room: Path) -> Iterator[NewSandbox]:
     for folder in made:
         with suppress(SettingsInvalid):
             site.down(folder)
+
+
+@pytest.fixture(scope="module")
+def broken(new_sandbox: NewSandbox) -> Sandbox:
+    """A prepared site that the faults of a module break and mend, one after the other."""
+    return new_sandbox(transactions_per_second=20)
+
+
+def ask(sandbox: Sandbox, query: str, *, server: str = "primary") -> Any:
+    """One value, as superuser."""
+    with connect(sandbox.admin_address(server)) as connection:
+        return one_row(connection, query)[0]  # type: ignore[arg-type]
 
 
 def _clear(room: Path) -> None:

@@ -39,7 +39,8 @@ def start_primary(sandbox: Sandbox, _kept: dict[str, Any]) -> str:
 def drop_table(sandbox: Sandbox, options: Options) -> Broken:
     """Drop a table (default: widgets) and all that hangs on it."""
     table = options.table or "widgets"
-    with connect(sandbox.address(), autocommit=False) as connection:
+    # As superuser, here and below: row level security must not turn "all rows" into "none".
+    with connect(sandbox.admin_address(), autocommit=False) as connection:
         rows = _count(connection, table)
         xid = _transaction_id(connection)
         connection.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
@@ -52,7 +53,6 @@ def delete_rows(sandbox: Sandbox, options: Options) -> Broken:
     """Delete the newest rows of a table (default: dashboards) with all that belongs to them."""
     table = options.table or "dashboards"
     statement = sql.SQL("DELETE FROM {0} WHERE id IN (SELECT id FROM {0} ORDER BY created_at DESC, id LIMIT %s)")
-    # As superuser: row level security must not turn "delete" into "delete nothing".
     with connect(sandbox.admin_address(), autocommit=False) as connection:
         xid = _transaction_id(connection)
         deleted = connection.execute(statement.format(sql.Identifier(table)), [options.rows]).rowcount

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import TypeAdapter
 
-from checks.as_recorded import as_recorded, known_to_be_behind, known_to_be_broken, known_to_be_invalid
+from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid, with_what_is_known
+from checks.clickview import clickview_suite
 from checks.expectation import rows_meet
 from checks.restored_data import NOT_VALID, Freshness, restored_data_suite
 from recovery.catalog import (
@@ -24,7 +25,7 @@ from recovery.catalog import (
     TableName,
 )
 from recovery.expectation import Expectation
-from recovery.facts import BrokenRule, RecordedFacts, TableCount
+from recovery.facts import BrokenRule, RecordedFacts, TableCount, Witness
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 USERS, NOTES = TableName("public", "users"), TableName("app", 'no,"tes')
@@ -100,7 +101,7 @@ DIFFERENCES: dict[str, tuple[Catalog, str, str]] = {
 
 
 def differing(catalog: Catalog, *, exact: bool) -> list[Expectation]:
-    return [one for one in as_recorded(catalog, RECORD, exact=exact) if one.differences]
+    return [one for one in as_recorded(catalog, Source(RECORD, exact=exact)) if one.differences]
 
 
 @pytest.mark.parametrize("what", DIFFERENCES)
@@ -112,9 +113,19 @@ def test_a_difference_is_named_once_and_fails_only_at_the_same_position(what: st
     assert since.known == "changed since the record of 2026-07-01 12:00:00 UTC: by the application, or lost"
 
 
+@pytest.mark.parametrize("what", DIFFERENCES)
+def test_a_difference_that_the_live_database_shows_as_well_was_made_there(what: str) -> None:
+    catalog, name, difference = DIFFERENCES[what]
+    same = [one for one in as_recorded(catalog, Source(RECORD, live=Witness(catalog))) if one.differences]
+    assert [(one.name, one.differences) for one in same] == [(f"{name}: changed since", (difference,))]
+    assert same[0].known == "changed since the record of 2026-07-01 12:00:00 UTC; so is the live database"
+    other = [one for one in as_recorded(catalog, Source(RECORD, live=Witness(SOURCE))) if one.differences]
+    assert [bool(one.known) for one in other] == [difference.endswith("is new")]  # nothing is lost by what is new
+
+
 def test_a_catalog_that_is_the_same_has_no_differences() -> None:
     assert differing(SOURCE, exact=True) == []
-    assert len(as_recorded(SOURCE, RECORD, exact=True)) == 11
+    assert len(as_recorded(SOURCE, Source(RECORD, exact=True))) == 11
 
 
 def test_an_index_that_lost_its_validity_is_never_explained_by_time() -> None:
@@ -124,9 +135,9 @@ def test_an_index_that_lost_its_validity_is_never_explained_by_time() -> None:
 
 
 def test_without_a_recorded_catalog_that_is_said() -> None:
-    (one,) = as_recorded(SOURCE, replace(RECORD, catalog=None), exact=True)
+    (one,) = as_recorded(SOURCE, Source(replace(RECORD, catalog=None), exact=True))
     assert one.expected == "no catalog was recorded with this backup"
-    assert as_recorded(SOURCE, None, exact=False) == (one,)
+    assert as_recorded(SOURCE, Source()) == (one,)
 
 
 def test_what_was_so_at_the_source_is_no_news() -> None:
@@ -135,17 +146,34 @@ def test_what_was_so_at_the_source_is_no_news() -> None:
     assert known_to_be_invalid(broken, before) == "it was so when the backup was taken"
     assert known_to_be_invalid(replace(broken, name=USERS), before) == "it was made after the backup's record"
     assert known_to_be_invalid(broken, RECORD) == known_to_be_invalid(broken, None) == ""
-    assert known_to_be_behind(COUNTER, before, exact=True) == "it was so when the backup was taken"
-    assert known_to_be_behind(COUNTER, RECORD, exact=True) == ""
-    assert "set back since" in known_to_be_behind(COUNTER, RECORD, exact=False)
-    assert known_to_be_behind(COUNTER, None, exact=False) == ""
+    assert known_to_be_behind(COUNTER, Source(before, exact=True)) == "it was so when the backup was taken"
+    assert known_to_be_behind(COUNTER, Source(RECORD, exact=True)) == ""
+    assert "set back since" in known_to_be_behind(COUNTER, Source(RECORD))
+    assert known_to_be_behind(COUNTER, Source()) == ""
+    assert "so is the live" in known_to_be_behind(COUNTER, Source(RECORD, live=Witness(SOURCE, (COUNTER,))))
+    assert known_to_be_behind(COUNTER, Source(RECORD, live=Witness(SOURCE))) == ""
 
 
 def test_a_rule_that_the_source_broke_is_no_news() -> None:
     rule = rows_meet("ClickView", "every user can log in", "x", USERS, "c.email IS NULL", shown=())
     record = replace(RECORD, broken=(BrokenRule(USERS, "every user can log in", 1234),))
-    assert known_to_be_broken(rule, record) == "1,234 broke it when the backup was taken"
-    assert known_to_be_broken(replace(rule, name="another"), record) == known_to_be_broken(rule, None) == ""
+    (known,) = with_what_is_known([rule], record)
+    assert known.known == "1,234 broke it when the backup was taken"
+    for one, told in ((replace(rule, name="another"), record), (rule, None)):
+        assert with_what_is_known([one], told) == (one,)
+
+
+def test_a_rule_in_place_of_a_key_that_the_source_never_had_is_no_news() -> None:
+    sessions = TableName("public", "user_sessions")
+    columns = (Column("id", "uuid", True), Column("user_id", "uuid", True))
+    users = Table(USERS, (Column("id", "uuid", True),))
+    keyless = Catalog("x", 150000, in_recovery=False, superuser=True, tables=(users, Table(sessions, columns)))
+    key = ForeignKey("k", sessions, ("user_id",), USERS, ("id",))
+    (rule,) = [one for one in clickview_suite(keyless) if one.name == "no session outlives its user"]
+    (known,) = with_what_is_known([rule], replace(RECORD, catalog=keyless))
+    assert known.known == "no key of the source promised it"
+    (lost,) = with_what_is_known([rule], replace(RECORD, catalog=replace(keyless, foreign_keys=(key,))))
+    assert lost.known == ""
 
 
 def test_keys_that_are_not_valid_promise_nothing() -> None:
@@ -154,7 +182,7 @@ def test_keys_that_are_not_valid_promise_nothing() -> None:
         foreign_keys=(replace(SOURCE.foreign_keys[0], validated=False),),
         check_constraints=(replace(SOURCE.check_constraints[0], validated=False),),
     )
-    made = restored_data_suite(loose, None, exact=False, tolerance=0.5, fresh=Freshness(None, None))
+    made = restored_data_suite(loose, Source(), Freshness(None, None))
     assert {one.name for one in made if one.known == NOT_VALID} == {
         'app.no,"tes.user_id points at a row of users',
         "users: filled holds",

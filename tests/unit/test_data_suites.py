@@ -6,17 +6,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import psycopg
 
-from checks.clickview import TABLES, clickview_suite
+from checks.as_recorded import Source
 from checks.expectation import without_repeats
 from checks.restored_data import HEARTBEAT, Freshness, freshness, restored_data_suite
-from recovery.adapters.expectations.messages import Request, answer_line, read_answer, read_request
+from recovery.adapters.expectations.messages import Count, answer_line, read_answer, read_request, request_line
 from recovery.adapters.expectations.report import render_html
-from recovery.adapters.expectations.template import as_template
-from recovery.adapters.expectations.verdict import failed, verdict
+from recovery.adapters.expectations.verdict import verdict
 from recovery.adapters.postgres.amcheck import damaged_relations
+from recovery.adapters.postgres.seen import Seen
 from recovery.catalog import (
     Catalog,
     CheckConstraint,
@@ -29,7 +27,7 @@ from recovery.catalog import (
     table_name,
 )
 from recovery.expectation import Expectation, ExpectationKind
-from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddress, RecordedFacts, TableCount
+from recovery.facts import CheckReport, CheckResult, CheckStatus, RecordedFacts, TableCount
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 USERS, WIDGETS = TableName("public", "users"), TableName("public", "widgets")
@@ -61,8 +59,8 @@ CATALOG = Catalog(
 
 def suite(catalog: Catalog = CATALOG, **options: object) -> dict[str, Expectation]:
     chosen = {"recorded": None, "exact": False, "tolerance": 0.5, "fresh": OPEN, **options}
-    recorded = chosen.pop("recorded")
-    return {one.name: one for one in restored_data_suite(catalog, recorded, **chosen)}  # type: ignore[arg-type]
+    fresh = chosen.pop("fresh")
+    return {one.name: one for one in restored_data_suite(catalog, Source(**chosen), fresh)}  # type: ignore[arg-type]
 
 
 def facts(rows: int) -> RecordedFacts:
@@ -114,7 +112,8 @@ def test_unique_keys() -> None:
 
 def test_constraints_are_one_pass_per_table() -> None:
     one = suite()["users: not-null and check constraints hold"]
-    assert one.query.endswith("WHERE num_nulls(c.\"id\") > 0 OR (((email <> ''::text)) IS FALSE) LIMIT 10")
+    assert (one.kind, one.table) == (ExpectationKind.ROWS_MEET, USERS)
+    assert one.breaks == "num_nulls(c.\"id\") > 0 OR (((email <> ''::text)) IS FALSE)"
     assert "heartbeat: not-null" not in str(suite().keys())  # nothing to look at
 
 
@@ -137,9 +136,27 @@ def test_freshness_around_the_target() -> None:
 def test_freshness_is_said_in_utc_to_the_microsecond() -> None:
     target = datetime.fromisoformat("2026-07-01T14:00:00.000001+02:00")
     made_suite = suite(fresh=Freshness(target, target))
-    newest = made_suite["nothing is newer than the recovery target"].query
-    assert newest.endswith("WHERE newest > TIMESTAMPTZ '2026-07-01 12:00:00.000001+00'")
-    assert made_suite["nothing is newer than the recovery target"].expected.endswith("2026-07-01 12:00:00.000001 UTC")
+    newest = made_suite["users: nothing is newer than the recovery target"]
+    assert newest.breaks.startswith("(c.\"created_at\" > TIMESTAMPTZ '2026-07-01 12:00:00.000001+00' AND")
+    assert newest.expected.endswith("2026-07-01 12:00:00.000001 UTC")
+    assert made_suite["clickview_recovery.heartbeat: nothing is newer than the recovery target"].table == HEARTBEAT
+
+
+def test_moments_that_cannot_be_compared_are_said_and_never_fail() -> None:
+    naive = Table(USERS, (Column("id", "integer", True), Column("created_at", "timestamp without time zone", True)))
+    made_suite = suite(replace(CATALOG, tables=(naive, CATALOG.tables[2])), fresh=Freshness(NOW, NOW))
+    assert "users: nothing is newer than the recovery target" not in made_suite
+    zone = made_suite["every created_at has a time zone"]
+    assert (zone.differences, bool(zone.known)) == (("users",), True)
+    endless = suite(fresh=OPEN)["users: every created_at is a moment"]
+    assert (endless.breaks, bool(endless.known)) == ('(NOT isfinite(c."created_at"))', True)
+
+
+def test_a_sequence_is_compared_in_the_scan_of_its_table() -> None:
+    one = suite()["users_seq is ahead of users.id"]
+    last = 'SELECT s.last_value FROM "public"."users_seq" s'
+    assert (one.kind, one.table) == (ExpectationKind.ROWS_MEET, USERS)
+    assert one.breaks == f'(c."id" > ({last}) OR c."id" = ({last} WHERE NOT s.is_called))'
 
 
 def test_without_a_heartbeat_freshness_is_not_checked() -> None:
@@ -151,11 +168,6 @@ def test_without_a_heartbeat_freshness_is_not_checked() -> None:
     )
 
 
-def test_clickview_tables_are_expected_even_of_an_empty_database() -> None:
-    empty = Catalog("x", 150000, in_recovery=False, superuser=False)
-    assert [one.kind for one in clickview_suite(empty)] == [ExpectationKind.COLUMNS] * len(TABLES)
-
-
 def test_each_thing_is_looked_at_once_under_its_first_name() -> None:
     one = Expectation("a", "first", "x", ExpectationKind.UNIQUE, USERS, ("id",))
     other = replace(one, suite="b", name="second")
@@ -164,28 +176,10 @@ def test_each_thing_is_looked_at_once_under_its_first_name() -> None:
 
 
 def test_messages_survive_the_way_to_the_checker_and_back() -> None:
-    address = DatabaseAddress("/tmp/x", 5432, "db", "me", "secret")
-    request = Request(address, 30, restored_data_suite(CATALOG, facts(3), exact=True, tolerance=0, fresh=OPEN))
-    assert "\n" not in request.line()
-    assert read_request(request.line()) == request
-    results = (CheckResult("a", "b", CheckStatus.NOT_CHECKED, "", "why", ("1", "2")),)
-    assert read_answer(answer_line(results)) == results
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT ':name' || ''::text",
-        "SELECT x !~ '^[[:digit:]]{3}$' AND y LIKE '%{}%'",
-        r"SELECT '\:name \: \\:x' WHERE a > :b AND c[1:2] = d",
-        "SELECT '{batch}' , '%(x)s', ':a:b ::c :$d $:e'",
-    ],
-)
-def test_a_query_reaches_the_server_as_it_was_written(query: str) -> None:
-    formatted = as_template(query).format(batch="never")
-    compiled = text(formatted).compile(dialect=psycopg.dialect())  # type: ignore[no-untyped-call]
-    assert compiled.params == {}
-    assert str(compiled).replace("%%", "%") == query
+    counts = (Count(0, "rows\n", 3, 0, 2**62), Count(7, "keys", 2, 0, 0))
+    assert "\n" not in request_line(counts)
+    assert read_request(request_line(counts)) == counts
+    assert read_answer(answer_line({7, 3})) == {3, 7}
 
 
 def test_what_pg_amcheck_says() -> None:
@@ -204,25 +198,45 @@ def test_what_pg_amcheck_says() -> None:
     assert damaged_relations("") == {}
 
 
-ONE = Expectation("keys", "unique", "no repeats", ExpectationKind.UNIQUE, USERS, ("token_hash",))
+ONE = Expectation("keys", "unique", "no repeats", ExpectationKind.UNIQUE, USERS, ("session_token",))
 
 
-def test_a_raised_metric_is_a_failure_in_the_servers_words() -> None:
-    info = {
-        "metric": {
-            "raised_exception": True,
-            "exception_message": "(psycopg.errors.DataCorrupted) invalid page\n[SQL: x]",
-        }
-    }
-    result = verdict(ONE, {"success": False, "result": {}, "exception_info": info})
-    assert (result.status, result.found) == (CheckStatus.FAILED, "PostgreSQL says: invalid page")
-    assert failed(ONE, "out of memory").found == "out of memory"
+def test_damage_fails_in_the_servers_words_and_all_else_is_not_checked() -> None:
+    damaged = verdict(ONE, Seen(problem="invalid page in block 0", damage=True), met=True)
+    assert (damaged.status, damaged.found) == (CheckStatus.FAILED, "PostgreSQL says: invalid page in block 0")
+    late = verdict(replace(ONE, known="known"), Seen(problem="canceling statement"), met=True)
+    assert (late.status, late.found, late.expected) == (CheckStatus.NOT_CHECKED, "canceling statement", "no repeats")
+
+
+def test_what_is_known_is_a_warning_but_damage_is_not() -> None:
+    known = replace(ONE, known="it was so at the source")
+    result = verdict(known, Seen(3), met=False)
+    assert (result.status, result.found) == (CheckStatus.WARNING, "3 rows share a value; it was so at the source")
+    assert verdict(known, Seen(), met=True).status is CheckStatus.PASSED
+    assert verdict(known, Seen(problem="invalid page", damage=True), met=True).status is CheckStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    ("kind", "rows", "found", "fine"),
+    [
+        (ExpectationKind.ROW_COUNT, 1234, "1,234 rows", "1,234 rows"),
+        (ExpectationKind.ROWS_MEET, 2, "2 found", "none found"),
+        (ExpectationKind.NO_ROWS, 2, "2 found", "none found"),
+        (ExpectationKind.UNIQUE, 2, "2 rows share a value", "no repeats"),
+        (ExpectationKind.AGREED, 1, "missing: x", "no difference"),
+        (ExpectationKind.AGREED, 2, "2 differences", "no difference"),
+    ],
+)
+def test_each_kind_says_what_was_found(kind: ExpectationKind, rows: int, found: str, fine: str) -> None:
+    one = Expectation("s", "n", "e", kind, USERS, differences=("missing: x",))
+    assert verdict(one, Seen(rows), met=False).found == found
+    assert verdict(one, Seen(rows), met=True).found == fine
 
 
 def test_secret_columns_are_masked_in_examples() -> None:
-    answer = {"success": False, "result": {"unexpected_count": 2, "partial_unexpected_list": ["abc", "abc"]}}
-    assert verdict(ONE, answer).examples == ("token_hash = •••",)
-    assert verdict(replace(ONE, columns=("email",)), answer).examples == ("email = abc",)
+    secret, open_one = (("token_hash", "abc"),), (("email", "abc"), ("lower(api_key)", "x"))
+    assert verdict(ONE, Seen(2, (secret, secret)), met=False).examples == ("token_hash = •••",)
+    assert verdict(ONE, Seen(2, (open_one,)), met=False).examples == ("email = abc, lower(api_key) = •••",)
 
 
 def report(*results: CheckResult) -> CheckReport:

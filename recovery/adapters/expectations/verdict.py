@@ -1,50 +1,51 @@
-"""What Great Expectations answered, as a result that a person understands."""
+"""What was seen and judged, as a result that a person understands."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from recovery.adapters.expectations.messages import Count
+from recovery.adapters.postgres.seen import Row, Seen
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import CheckResult, CheckStatus
 from recovery.redaction import MASK, redact
 
-SERVER_SAYS = "PostgreSQL says: "  # so begins what was found when nobody could look
+SERVER_SAYS = "PostgreSQL says: "  # so begins what was found when nobody could read the data
 _EXAMPLES = 10
-_DRIVER_ERROR = re.compile(r"\(psycopg\.errors\.\w+\) (.+?)(?:\n(?:LINE|\[SQL|\(Background)|$)", re.DOTALL)
+_MOST_WORDS = 400
+_NO_LIMIT = 2**62
 # Examples are read by many; these columns by nobody.
 _SECRET_COLUMN = re.compile(r"(?i)token|hash|password|secret|api_key|credential")
 
 
-def verdict(expectation: Expectation, answer: dict[str, Any]) -> CheckResult:
-    """The result of one expectation."""
-    problem = _problem(answer)
-    if problem is not None:
-        return failed(expectation, problem)
-    found = answer.get("result") or {}
-    if answer["success"]:
-        return _result(expectation, CheckStatus.PASSED, _seen(expectation, found))
-    match expectation.kind:
-        case ExpectationKind.COLUMNS:
-            missing = found["details"]["mismatched"].get("missing", [])
-            return _result(expectation, CheckStatus.FAILED, f"missing: {', '.join(map(str, missing))}")
-        case ExpectationKind.UNIQUE:
-            return _repeated(expectation, found)
-        case ExpectationKind.NO_ROWS:
-            return _rows(expectation, found["details"]["unexpected_rows"])
-        case _:
-            return _result(expectation, CheckStatus.FAILED, _seen(expectation, found))
+def count_of(number: int, expectation: Expectation, seen: Seen) -> Count:
+    """What is to be judged: a number of rows, and between which numbers it must lie."""
+    if expectation.kind is ExpectationKind.ROW_COUNT:
+        most = _NO_LIMIT if expectation.maximum is None else expectation.maximum
+        return Count(number, expectation.suite, seen.rows, expectation.minimum or 0, most)
+    return Count(number, expectation.suite, seen.rows, 0, 0)
 
 
-def failed(expectation: Expectation, error: str) -> CheckResult:
-    """The result of an expectation that could not be looked at: damage looks like this."""
-    said = _DRIVER_ERROR.search(error)
-    text = " ".join((said.group(1) if said else error).split())
-    return _result(expectation, CheckStatus.FAILED, redact(f"{SERVER_SAYS}{text[:400]}" if said else text[:400]))
+def verdict(expectation: Expectation, seen: Seen, *, met: bool) -> CheckResult:
+    """The result of one expectation that somebody looked at, or tried to."""
+    if seen.problem:
+        status = CheckStatus.FAILED if seen.damage else CheckStatus.NOT_CHECKED
+        return _result(expectation, status, redact(f"{SERVER_SAYS if seen.damage else ''}{seen.problem[:_MOST_WORDS]}"))
+    if met:
+        return _result(expectation, CheckStatus.PASSED, _in_order(expectation, seen))
+    found, examples = _trouble(expectation, seen), _examples(seen.examples)
+    if expectation.known:
+        return _result(expectation, CheckStatus.WARNING, f"{found}; {expectation.known}", examples)
+    return _result(expectation, CheckStatus.FAILED, found, examples)
 
 
-def not_looked(expectation: Expectation) -> CheckResult:
-    """The result of an expectation that nobody looks at, with the reason."""
+def not_looked(expectation: Expectation, why: str) -> CheckResult:
+    """The result of an expectation that nobody looked at or judged, with the reason."""
+    return _result(expectation, CheckStatus.NOT_CHECKED, redact(why))
+
+
+def nobody_looks(expectation: Expectation) -> CheckResult:
+    """The result of an expectation that only says that nobody looks: its text is the reason."""
     return CheckResult(expectation.name, expectation.suite, CheckStatus.NOT_CHECKED, "", expectation.expected)
 
 
@@ -52,37 +53,38 @@ def _result(expectation: Expectation, status: CheckStatus, found: str, examples:
     return CheckResult(expectation.name, expectation.suite, status, expectation.expected, found, examples)
 
 
-def _problem(answer: dict[str, Any]) -> str | None:
-    info = answer.get("exception_info") or {}
-    if "raised_exception" in info:
-        return str(info["exception_message"]) if info["raised_exception"] else None
-    # By metric, when it was a metric that raised.
-    return next((str(one["exception_message"]) for one in info.values() if one.get("raised_exception")), None)
+def _in_order(expectation: Expectation, seen: Seen) -> str:
+    match expectation.kind:
+        case ExpectationKind.ROW_COUNT:
+            return _rows(seen.rows)
+        case ExpectationKind.UNIQUE:
+            return "no repeats"
+        case ExpectationKind.AGREED:
+            return "no difference"
+        case _:
+            return "none found"
 
 
-def _seen(expectation: Expectation, found: dict[str, Any]) -> str:
-    if expectation.kind is ExpectationKind.ROW_COUNT:
-        rows = found["observed_value"]
-        return f"{rows:,} row{'' if rows == 1 else 's'}"
-    return {
-        ExpectationKind.COLUMNS: "all there",
-        ExpectationKind.UNIQUE: "no repeats",
-    }.get(expectation.kind, "none found")
+def _trouble(expectation: Expectation, seen: Seen) -> str:
+    match expectation.kind:
+        case ExpectationKind.ROW_COUNT:
+            return _rows(seen.rows)
+        case ExpectationKind.UNIQUE:
+            return f"{seen.rows:,} rows share a value"
+        case ExpectationKind.AGREED:
+            return "; ".join(expectation.differences) if seen.rows == 1 else f"{seen.rows:,} differences"
+        case _:
+            return f"{seen.rows:,} found"
 
 
-def _repeated(expectation: Expectation, found: dict[str, Any]) -> CheckResult:
-    values = found.get("partial_unexpected_list", [])
-    rows = [value if isinstance(value, dict) else {expectation.columns[0]: value} for value in values]
-    examples = tuple(dict.fromkeys(_shown(row) for row in rows))[:_EXAMPLES]
-    return _result(expectation, CheckStatus.FAILED, f"{found['unexpected_count']:,} rows share a value", examples)
+def _rows(number: int) -> str:
+    return f"{number:,} row{'' if number == 1 else 's'}"
 
 
-def _rows(expectation: Expectation, rows: list[dict[str, Any]]) -> CheckResult:
-    total = int(rows[0].get("rows_found", len(rows)))
-    examples = tuple(_shown({k: v for k, v in row.items() if k != "rows_found"}) for row in rows[:_EXAMPLES])
-    return _result(expectation, CheckStatus.FAILED, f"{total:,} found", examples)
+def _examples(rows: tuple[Row, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_shown(row) for row in rows))
 
 
-def _shown(row: dict[str, Any]) -> str:
-    parts = (f"{name} = {MASK if _SECRET_COLUMN.search(name) else value}" for name, value in row.items())
+def _shown(row: Row) -> str:
+    parts = (f"{name} = {MASK if _SECRET_COLUMN.search(name) else value}" if name else value for name, value in row)
     return redact(", ".join(parts))

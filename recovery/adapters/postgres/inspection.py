@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from recovery.adapters.postgres.amcheck import check_copy, check_live
+from recovery.adapters.postgres.amcheck import check_copy, check_live, not_looked
 from recovery.adapters.postgres.catalog import read_catalog
 from recovery.adapters.process import Host
 from recovery.catalog import Catalog
+from recovery.errors import RecoveryError
 from recovery.facts import CheckResult, DatabaseAddress
 from recovery.settings import Settings
 
@@ -22,10 +23,19 @@ class PostgresInspection:
         return read_catalog(address)
 
     def check_files(self, address: DatabaseAddress, catalog: Catalog, *, copy: bool) -> tuple[CheckResult, ...]:
-        """Look for damaged tables and indexes: all of a copy of ours, the indexes of a live server."""
+        """Look for damaged tables and indexes: all of a copy of ours, the indexes of a live server.
+
+        Whatever keeps us from looking is a result that says so.
+        """
+        try:
+            return tuple(self._look(address, copy=copy and catalog.superuser))
+        except RecoveryError as error:
+            return (not_looked(error.problem),)
+
+    def _look(self, address: DatabaseAddress, *, copy: bool) -> list[CheckResult]:
         seconds = self._settings.checks.timeout_seconds
-        if not (copy and catalog.superuser):
-            return tuple(check_live(address, seconds=seconds))
+        if not copy:
+            return check_live(address, seconds=seconds)
         program = self._settings.database.bin_dir / "pg_amcheck"
         jobs = self._settings.checks.parallel
-        return tuple(check_copy(self._host, program, address, jobs=jobs, seconds=seconds))
+        return check_copy(self._host, program, address, jobs=jobs, seconds=seconds)

@@ -46,9 +46,13 @@ class Source:
             rows, breaking = count_rows(self.connection, table.name, by_table.get(table.name, []))
             counts.append(TableCount(table.name, rows))
             broken += breaking
-        behind = tuple(one.name for one in catalog.sequences if _is_behind(self.connection, one))
+        behind = self.behind(catalog)
         at: datetime = one_row(self.connection, "SELECT clock_timestamp()")[0]
         return RecordedFacts(self.lsn, at, self.exact, tuple(counts), catalog, behind, tuple(broken))
+
+    def behind(self, catalog: Catalog) -> tuple[TableName, ...]:
+        """The sequences whose next value a row has already."""
+        return tuple(one.name for one in catalog.sequences if _is_behind(self.connection, one))
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.errors import CommandFailed, VerificationFailed
 from recovery.facts import DatabaseAddress
+from recovery.redaction import redact
 
 # As in the control file: a copy must not be smaller than its primary was.
 _STOP_SECONDS = 60
@@ -156,30 +160,69 @@ jit = off
 """
 
 
-def dump_and_load(host: Host, bin_dir: Path, source: DatabaseAddress, into: DatabaseAddress, *, seconds: float) -> None:
-    """Copy one database from a restored copy into a database of a running server.
+_LOAD_ERROR = re.compile(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR:\s+)?(.+)$", re.MULTILINE)
+_GONE_ON = "errors ignored on restore"  # so ends a load that went on past its errors, and only such a one
 
-    The password of the receiving server is taken from PGPASSFILE; it is on no command line.
+
+def dump_and_load(
+    host: Host,
+    bin_dir: Path,
+    source: DatabaseAddress,
+    into: DatabaseAddress,
+    *,
+    seconds: float,
+    past_errors: bool = False,
+) -> tuple[str, ...]:
+    """Copy one database from a restored copy into a database of a running server; what could not be made, a line each.
+
+    `past_errors`: go on when something cannot be made (a key that its rows break); else that ends it. The password of
+    the receiving server is taken from PGPASSFILE; it is on no command line.
     Raises: CommandFailed.
     """
-    dump = f"{bin_dir}/pg_dump -Fc -Z0 -h {source.host} -p {source.port} -U {source.user} -d {source.name}"
-    load = f"{bin_dir}/pg_restore --exit-on-error -h {into.host} -p {into.port} -U {into.user} -d {into.name}"
-    argv = ["bash", "-o", "pipefail", "-c", f"{dump} | {load}"]
+    dump = [
+        bin_dir / "pg_dump",
+        "-Fc",
+        "-Z0",
+        "-h",
+        source.host,
+        "-p",
+        source.port,
+        "-U",
+        source.user,
+        "-d",
+        source.name,
+    ]
+    load = [bin_dir / "pg_restore", "-h", into.host, "-p", into.port, "-U", into.user, "-d", into.name]
+    load += [] if past_errors else ["--exit-on-error"]
+    argv = ["bash", "-o", "pipefail", "-c", f"{_line(dump)} | {_line(load)}"]
+    with _password_file(host, source, into) as env:
+        done = host.run(argv, timeout_seconds=seconds, env=env, check=False)
+    faults = tuple(redact(line) for line in _LOAD_ERROR.findall(done.stderr))
+    if done.status and not (past_errors and _GONE_ON in done.stderr and "pg_dump: error" not in done.stderr):
+        raise CommandFailed(
+            f"copying the database into {into.name} failed{f': {faults[0]}' if faults else ''}",
+            "read the lines above; the new database was removed, the live one is untouched",
+            tuple(argv),
+            done.status,
+            done.last_lines,
+        )
+    return faults
+
+
+def _line(words: Sequence[object]) -> str:
+    return " ".join(shlex.quote(str(word)) for word in words)
+
+
+@contextmanager
+def _password_file(host: Host, source: DatabaseAddress, into: DatabaseAddress) -> Iterator[dict[str, str]]:
+    """The receiving server's password where only its reader sees it, for as long as the block runs."""
     if into.password is None:
-        host.run(argv, timeout_seconds=seconds)
+        yield {}
         return
     pgpass = Path(source.host).parent / "pgpass"
     password = into.password.replace("\\", "\\\\").replace(":", "\\:")
     files.write_text(host, pgpass, f"*:*:*:{into.user}:{password}\n")
     try:
-        host.run(argv, timeout_seconds=seconds, env={"PGPASSFILE": str(pgpass)})
-    except CommandFailed as error:
-        raise CommandFailed(
-            f"copying the database into {into.name} failed",
-            "read the lines above; the new database was removed, the live one is untouched",
-            error.argv,
-            error.status,
-            error.last_lines,
-        ) from error
+        yield {"PGPASSFILE": str(pgpass)}
     finally:
         host.run(["rm", "-f", pgpass], timeout_seconds=PROMPT_SECONDS, check=False)

@@ -1,0 +1,102 @@
+"""ClickView's tables, and what belongs to what between them."""
+
+from __future__ import annotations
+
+# Each has a key `id`.
+TABLES = (
+    *("organizations", "users", "organization_members", "user_sessions", "sso_providers", "user_sso_connections"),
+    *("api_keys", "audit_logs", "security_events"),
+    *("workspaces", "workspace_members", "teams", "team_members", "filter_presets", "cached_data"),
+    *("api_request_logs", "tasks", "task_sync_history"),
+    *("dashboard_folders", "dashboards", "widgets", "widget_data_sources", "widget_filters", "calculated_fields"),
+    *("dashboard_comments", "dashboard_templates", "dashboard_from_template_usage", "dashboard_permissions"),
+    *("dashboard_share_links", "dashboard_shares", "dashboard_exports"),
+    *("report_schedules", "schedule_executions", "schedule_execution_logs", "schedule_alerts"),
+    *("distribution_history", "report_exports"),
+    *("roles", "permissions", "user_roles", "resource_permissions", "permission_delegations"),
+    *("permission_inheritance", "materialized_permissions", "authorization_context", "abac_policies"),
+    *("abac_policy_cache", "rls_policies", "rls_policy_audit", "data_masking_rules", "column_masking"),
+    *("column_permissions", "resource_sensitivity"),
+)
+
+# (sentence, table, column, parent)
+RELATIONS: tuple[tuple[str, str, str, str], ...] = (
+    ("every membership is in an organization", "organization_members", "organization_id", "organizations"),
+    ("every membership is of a user", "organization_members", "user_id", "users"),
+    ("no session outlives its user", "user_sessions", "user_id", "users"),
+    ("every API key belongs to a user", "api_keys", "user_id", "users"),
+    ("every single sign-on is of a user", "user_sso_connections", "user_id", "users"),
+    ("every single sign-on has its provider", "user_sso_connections", "provider_id", "sso_providers"),
+    ("every audit entry's organization exists", "audit_logs", "organization_id", "organizations"),
+    ("every audit entry's user exists", "audit_logs", "user_id", "users"),
+    ("every workspace's organization exists", "workspaces", "organization_id", "organizations"),
+    ("every workspace member has a workspace", "workspace_members", "workspace_id", "workspaces"),
+    ("every workspace member is a user", "workspace_members", "user_id", "users"),
+    ("every team belongs to a workspace", "teams", "workspace_id", "workspaces"),
+    ("every team member has a team", "team_members", "team_id", "teams"),
+    ("every team member is a user", "team_members", "user_id", "users"),
+    ("every filter preset belongs to a workspace", "filter_presets", "workspace_id", "workspaces"),
+    ("cached data belongs to a workspace", "cached_data", "workspace_id", "workspaces"),
+    ("every task belongs to a workspace", "tasks", "workspace_id", "workspaces"),
+    ("every folder belongs to a workspace", "dashboard_folders", "workspace_id", "workspaces"),
+    ("every dashboard belongs to a workspace", "dashboards", "workspace_id", "workspaces"),
+    ("every dashboard's author exists", "dashboards", "created_by", "users"),
+    ("every widget belongs to a dashboard", "widgets", "dashboard_id", "dashboards"),
+    ("every data source belongs to a widget", "widget_data_sources", "widget_id", "widgets"),
+    ("every filter belongs to a widget", "widget_filters", "widget_id", "widgets"),
+    ("every calculated field belongs to a dashboard", "calculated_fields", "dashboard_id", "dashboards"),
+    ("every comment is on a dashboard", "dashboard_comments", "dashboard_id", "dashboards"),
+    ("every template is of a dashboard", "dashboard_templates", "dashboard_id", "dashboards"),
+    ("every dashboard permission is for a dashboard", "dashboard_permissions", "dashboard_id", "dashboards"),
+    ("every share link is of a dashboard", "dashboard_share_links", "dashboard_id", "dashboards"),
+    ("every share is of a dashboard", "dashboard_shares", "dashboard_id", "dashboards"),
+    ("every report schedule is of a dashboard", "report_schedules", "report_id", "dashboards"),
+    ("every report run has its schedule", "schedule_executions", "schedule_id", "report_schedules"),
+    ("every report run's log has its run", "schedule_execution_logs", "execution_id", "schedule_executions"),
+    ("every delivery has its report run", "distribution_history", "execution_id", "schedule_executions"),
+    ("every schedule alert has its schedule", "schedule_alerts", "schedule_id", "report_schedules"),
+    ("every role's organization exists", "roles", "organization_id", "organizations"),
+    ("every role given is a role", "user_roles", "role_id", "roles"),
+    ("every role is given to a user", "user_roles", "user_id", "users"),
+    ("every policy's organization exists", "abac_policies", "organization_id", "organizations"),
+)
+
+KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    *((table, ("id",)) for table in TABLES),
+    ("organizations", ("slug",)),
+    ("users", ("email",)),
+    ("users", ("username",)),
+    ("organization_members", ("organization_id", "user_id")),
+    ("user_sessions", ("session_token",)),
+    ("user_sessions", ("refresh_token",)),
+    ("sso_providers", ("name",)),
+    ("user_sso_connections", ("provider_id", "provider_user_id")),
+    ("api_keys", ("key_hash",)),
+    ("workspace_members", ("workspace_id", "user_id")),
+    ("team_members", ("team_id", "user_id")),
+    ("cached_data", ("workspace_id", "cache_key")),
+    ("tasks", ("task_id",)),
+    ("tasks", ("workspace_id", "task_id")),
+    ("dashboard_share_links", ("share_token",)),
+    ("dashboard_shares", ("share_token",)),
+    ("roles", ("organization_id", "name")),
+    ("permissions", ("name",)),
+    ("user_roles", ("user_id", "role_id", "organization_id")),
+    (
+        "permission_inheritance",
+        ("parent_resource_type", "parent_resource_id", "child_resource_type", "child_resource_id"),
+    ),
+    ("materialized_permissions", ("user_id", "resource_type", "resource_id", "permission")),
+    ("abac_policies", ("name",)),
+    ("abac_policy_cache", ("user_id", "resource_type", "resource_id", "action")),
+    ("rls_policies", ("name", "table_name", "schema_name")),
+    ("data_masking_rules", ("name",)),
+    ("column_masking", ("table_name", "column_name", "schema_name")),
+    ("resource_sensitivity", ("resource_type", "resource_id")),
+)
+
+# Both moments have a time zone in these; without one they may be of two clocks, and of an hour that came twice.
+UPDATED = (
+    *("organizations", "users", "sso_providers", "workspaces", "filter_presets", "dashboards", "widgets", "roles"),
+    *("authorization_context", "abac_policies", "rls_policies", "data_masking_rules", "column_permissions"),
+)

@@ -1,0 +1,122 @@
+"""Faults of the sandbox's repositories, regions and disk: each is seen and undone."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from recovery.adapters.process import HERE, Host
+from recovery.errors import GateRefused
+from recovery.settings import load_settings
+from sandbox import faults, site
+from sandbox.aws import s3
+from sandbox.layout import BUCKETS, Sandbox
+from tests.waiting import PATIENCE, until
+
+
+def pgbackrest(sandbox: Sandbox, *arguments: str, check: bool = True):
+    folder = sandbox.state_dir / "pgbackrest"
+    options = [f"--config={folder}/pgbackrest.conf", f"--config-include-path={folder}/conf.d", "--stanza=main"]
+    argv = ["pgbackrest", *options, *arguments]
+    passwords = {"PGPASSFILE": str(folder / "pgpass")}
+    return Host(sandbox.prefix).run(argv, timeout_seconds=PATIENCE, env=passwords, check=check)
+
+
+def test_lose_wal_segment_takes_it_from_both_regions_and_undo_brings_it_back(broken: Sandbox) -> None:
+    done = faults.break_it(broken, "lose-wal-segment")
+    segment = str(done.details["segment"])
+    archived = {side: segments(broken, side) for side in BUCKETS}
+    for found in archived.values():
+        assert segment not in found
+        assert min(found) < segment < max(found)
+    faults.undo(broken, "lose-wal-segment")
+    assert all(segment in segments(broken, side) for side in BUCKETS)
+
+
+def test_corrupt_repo_file_is_seen_by_a_verify_and_undone(broken: Sandbox) -> None:
+    with pytest.raises(GateRefused, match="repo2 holds no backup set"):
+        faults.break_it(broken, "corrupt-repo-file", faults.Options(repo=2))
+    pgbackrest(broken, "backup", "--repo=1", "--type=full")
+    done = faults.break_it(broken, "corrupt-repo-file")
+    verify = ("verify", "--repo=1", "--output=text", "--log-level-console=warn")
+    said = pgbackrest(broken, *verify).stdout
+    assert "checksum invalid: 1" in said
+    assert str(done.details["label"]) in said
+    faults.undo(broken, "corrupt-repo-file")
+    assert "invalid" not in pgbackrest(broken, *verify).stdout
+
+
+def test_wrong_cipher_key_makes_the_repositories_unreadable_until_undone(broken: Sandbox) -> None:
+    read = ("repo-get", "backup/main/backup.info")
+    assert "backrest-format" in pgbackrest(broken, *read).stdout
+    faults.break_it(broken, "wrong-cipher-key")
+    assert pgbackrest(broken, *read, check=False).status != 0
+    faults.undo(broken, "wrong-cipher-key")
+    assert "backrest-format" in pgbackrest(broken, *read).stdout
+
+
+@pytest.mark.parametrize(("cut", "least"), [(False, 1.0), (True, 0.0)])
+def test_s3_down_hangs_or_cuts_one_region_only(broken: Sandbox, cut: bool, least: float) -> None:
+    faults.break_it(broken, "s3-down", faults.Options(cut=cut))
+    assert knock(broken, "west") is not None
+    begin = time.monotonic()
+    assert knock(broken, "east", seconds=2) is None
+    assert time.monotonic() - begin >= least
+    frozen = [state.name for state in site.status(broken) if state.state == "frozen"]
+    assert frozen == ([] if cut else ["s3-east"])
+    faults.undo(broken, "s3-down")
+    until(lambda: knock(broken, "east"), what="an answer of S3")
+
+
+def test_s3_slow_delays_every_answer_of_one_region(broken: Sandbox) -> None:
+    faults.break_it(broken, "s3-slow", faults.Options(repo=2, delay_ms=2000))
+    slow = knock(broken, "west")
+    assert slow is not None
+    assert slow > 2.0
+    until(lambda: answers_within(broken, "east", 2.0), what="an answer of the other region that is not delayed")
+    faults.undo(broken, "s3-slow")
+    until(lambda: answers_within(broken, "west", 2.0), what="an answer without the delay")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="disk-full takes root")
+def test_disk_full_gives_a_real_no_space_left(broken: Sandbox) -> None:
+    scratch = load_settings(broken.settings_file, {}).scratch_dir
+    faults.break_it(broken, "disk-full", faults.Options(free_bytes=200_000))
+    full = HERE.run(
+        ["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=PATIENCE, check=False
+    )
+    assert full.status != 0
+    assert "No space left on device" in full.stderr
+    faults.undo(broken, "disk-full")
+    HERE.run(["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=PATIENCE)
+
+
+def segments(sandbox: Sandbox, side: str) -> set[str]:
+    listed = s3(sandbox, side).list_objects_v2(Bucket=BUCKETS[side], Prefix="pgbackrest/archive/main/")
+    names = (item["Key"].rpartition("/")[2] for item in listed["Contents"])
+    return {name[:24] for name in names if len(name) > 60}
+
+
+def knock(sandbox: Sandbox, side: str, *, seconds: float = PATIENCE) -> float | None:
+    """Seconds that a request to a region takes, through its proxy; None when it gets no answer."""
+    url = f"https://127.0.0.1:{sandbox.ports[f'proxy-{side}']}/"
+    trusted = ssl.create_default_context(cafile=str(sandbox.ca_file))
+    begin = time.monotonic()
+    try:
+        with urllib.request.urlopen(url, timeout=seconds, context=trusted):
+            pass
+    except urllib.error.HTTPError:
+        pass  # it answers that nobody may list the buckets without a key
+    except OSError:
+        return None
+    return time.monotonic() - begin
+
+
+def answers_within(sandbox: Sandbox, side: str, seconds: float) -> bool:
+    took = knock(sandbox, side)
+    return took is not None and took < seconds
