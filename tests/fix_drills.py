@@ -20,6 +20,7 @@ from recovery.adapters.postgres.connection import connect
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
 from sandbox.layout import Sandbox, load
+from tests.fix_sandbox import sandbox_command
 from tests.waiting import PATIENCE, until
 
 RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
@@ -77,13 +78,6 @@ class Drill:
         ended = self.run(*words, seconds=seconds)
         assert ended.status == 0, f"recover {' '.join(words)} ended with {ended.status}:\n{ended.stderr}{ended.stdout}"
         return ended
-
-    def break_(self, fault: str, *options: str) -> dict[str, Any]:
-        """What `recover sandbox break …` did to this site, or mended."""
-        told: dict[str, Any] = self.done(
-            "sandbox", "break", fault, "--dir", str(self.sandbox.folder), *options, "--json"
-        ).json
-        return told
 
     def refusal(self, *words: str, status: int, seconds: float = PATIENCE) -> str:
         """What `recover …` said when it failed; it must end with this status."""
@@ -198,29 +192,13 @@ def paused_writer(sandbox: Sandbox) -> None:
     services.stop(services.find(sandbox, "writer"))
 
 
-def recover_sandbox(command: str, folder: Path, *options: str) -> Ended:
-    """`recover sandbox …` as somebody types it, before there is a site."""
-    begin = time.monotonic()
-    argv = [*RECOVER, "sandbox", command, "--dir", str(folder), *options]
-    done = subprocess.run(
-        argv,
-        env=processes.clean_environment(),
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert done.returncode == 0, f"recover sandbox {command} ended with {done.returncode}:\n{done.stderr}"
-    return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
-
-
 @pytest.fixture(scope="session")
 def drill(sandbox_room: Path) -> Iterator[Drill]:
     """One site with a full backup in each region, for drills that leave it as it was."""
     folder = sandbox_room / "drill"
     try:
-        recover_sandbox("up", folder, "--first-backup", "--rate=20")
+        done = sandbox_command(folder, "up", "--first-backup", "--rate=20")
+        assert done.returncode == 0, done.stderr
         made = load(folder)
         yield Drill(made, made.settings_file)
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fix_drills import Drill
+from tests.fix_sandbox import break_
 
 REFUSED, FAILED = 14, 15
 WEST = ("--repo", "2")
@@ -76,7 +77,7 @@ def test_the_last_full_set_is_never_dropped_whoever_says_yes(drill: Drill) -> No
 
 @pytest.mark.works("backup check --repo --quick --json", "sandbox break FAULT --dir --repo --undo --json")
 def test_a_check_reads_every_file_of_that_repository_but_not_a_quick_one(drill: Drill) -> None:
-    broken = drill.break_("corrupt-repo-file", *WEST)
+    broken = break_(drill.sandbox, "corrupt-repo-file", *WEST)
     try:
         [quick] = drill.done("backup", "check", "--quick", *WEST, "--json").json["repos"]
         assert (quick["repo"], quick["failures"]) == (2, [])
@@ -84,7 +85,7 @@ def test_a_check_reads_every_file_of_that_repository_but_not_a_quick_one(drill: 
         assert broken["label"] in drill.refusal("backup", "check", *WEST, status=FAILED)
         assert [one["repo"] for one in drill.done("backup", "check", "--repo", "1", "--json").json["repos"]] == [1]
     finally:
-        mended = drill.break_("corrupt-repo-file", "--undo")
+        mended = break_(drill.sandbox, "corrupt-repo-file", "--undo")
     assert mended == {"fault": "corrupt-repo-file", "said": f"{broken['key']} is sound again"}
     drill.done("backup", "check", *WEST)
 

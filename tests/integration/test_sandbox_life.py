@@ -84,6 +84,7 @@ def test_up_refuses_a_folder_in_use_and_a_path_too_long(sandbox: Sandbox, tmp_pa
     assert site.health(sandbox) == "healthy"
 
 
+@pytest.mark.works("sandbox status --dir --json")
 def test_status_as_json_and_its_exit_status(broken: Sandbox) -> None:
     argv = [*RECOVER, "sandbox", "status", "--dir", str(broken.folder), "--json"]
     told = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
