@@ -34,6 +34,7 @@ _REPLAY_SECONDS_PER_SEGMENT = 0.2
 _START_SECONDS = 5.0
 _MOST_WAL_BYTES = 2 * 1024**3
 _SPARE_BYTES = 64 * 1024**2
+_RESTORE_POINT_BYTES = 256  # its record, a page's header in between, and alignment
 
 
 @dataclass(frozen=True)
@@ -304,6 +305,8 @@ def reached_refusal(plan: RestorePlan, reached_commit_at: datetime | None, reach
         return f"the copy holds a commit of {_shown(reached_commit_at)}, after {target}"
     if target.kind is TargetKind.LSN and target.lsn and reached_lsn < target.lsn and not target.exclusive:
         return f"the copy stopped at {format_lsn(reached_lsn)}, before {target}"
+    if target.kind is TargetKind.NAME and target.lsn and not 0 < reached_lsn - target.lsn <= _RESTORE_POINT_BYTES:
+        return f"the copy stopped at {format_lsn(reached_lsn)}, and {target} is at {format_lsn(target.lsn)}"
     if reached_lsn < plan.backup.stop_lsn:
         return f"the copy stopped at {format_lsn(reached_lsn)}, before its backup was consistent"
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from checks.moment import read_moment
@@ -11,7 +12,7 @@ from recovery.settings import Settings
 from recovery.wal import parse_lsn
 
 _DATABASE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_RESTORE_POINT = re.compile(r"[\w.:+ -]{1,63}")
+_LONGEST_NAME_BYTES = 63  # of a restore point; a byte more and PostgreSQL refuses to make it
 _LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
 _SYSTEM_DATABASES = ("postgres", "template0", "template1")
 
@@ -67,13 +68,19 @@ def read_target(wish: Wish) -> RecoveryTarget | Refusal:
         except ValueError as error:
             return Refusal(str(error), "write it as PostgreSQL does, e.g. 0/5000060")
     if wish.target_name:
-        if not _RESTORE_POINT.fullmatch(wish.target_name):
+        if not _can_be_restore_point(wish.target_name):
             return Refusal(
                 f"{wish.target_name!r} cannot be the name of a restore point",
-                "use the name given to pg_create_restore_point",
+                f"use the name given to pg_create_restore_point: at most {_LONGEST_NAME_BYTES} bytes, without line breaks",
             )
         return RecoveryTarget(TargetKind.NAME, name=wish.target_name)
     return RecoveryTarget(TargetKind.BACKUP if wish.backup_id else TargetKind.LATEST)
+
+
+def _can_be_restore_point(name: str) -> bool:
+    """Whether PostgreSQL makes restore points of this name, and pg_waldump shows them on one line."""
+    odd = any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name)
+    return not odd and len(name.encode()) <= _LONGEST_NAME_BYTES
 
 
 def database_name_refusal(name: str, settings: Settings, existing: tuple[str, ...]) -> str | None:

@@ -77,7 +77,7 @@ class FlowRuns:
             settled = sum(self._settle(run) for run in dead)
             called = [run for run in unfinished if _is_called(run)]
             return settled + sum(self._settle(run) for run in called if self._caller_has_ended(run))
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, OSError) as error:  # OSError: /proc could not be read
             log.warning("runs not looked after just now: %s", error)
             return 0
 

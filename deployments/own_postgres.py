@@ -17,7 +17,7 @@ from deployments.place import Place
 from deployments.processes import began_before
 from recovery.adapters.files import remove_tree, write_text
 from recovery.adapters.postgres.connection import connect
-from recovery.adapters.process import PROMPT_SECONDS, Host
+from recovery.adapters.process import PROMPT_SECONDS, Host, failed
 from recovery.errors import Interrupted, RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import DatabaseAddress
 from recovery.ports import release_ports, reserve_ports
@@ -148,7 +148,11 @@ class OwnPostgres:
         if self._user:
             user = pwd.getpwnam(self._user)
             os.chown(self.folder, user.pw_uid, user.pw_gid)
-        if self.host.run(["test", "-w", self.folder], timeout_seconds=PROMPT_SECONDS, check=False).status:
+        argv: list[str | Path] = ["test", "-w", self.folder]
+        tested = self.host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False)
+        if tested.status > 1 or tested.stderr:  # who could not become that user has not looked
+            raise failed(argv, tested)
+        if tested.status:
             raise SettingsInvalid(
                 f"user {self._user} may not pass through to {self.folder}",
                 "give the folders above it mode 0711, or choose another site.state_dir",
@@ -187,12 +191,27 @@ def _as_user(user: str | None) -> tuple[str, ...]:
     return ("setpriv", f"--reuid={user}", f"--regid={group}", "--init-groups", "--")
 
 
+def _lines(lock: Path) -> list[str]:
+    """What is written in a postmaster.pid; nothing when there is none.
+
+    Raises: SettingsInvalid when it cannot be read: a server may be running, and its lock must stay.
+    """
+    try:
+        return lock.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(
+            f"{lock} cannot be read: {error}", "see to it; a PostgreSQL may be running there, so nothing was changed"
+        ) from error
+
+
 def running_postgres(lock: Path) -> int | None:
     """The PostgreSQL that wrote this postmaster.pid, when it lives: not a program that has its number by now."""
     try:
-        pid, data_dir, started = lock.read_text().splitlines()[:3]
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError):  # no file, an empty one, a process that is gone
+        pid, data_dir, started = _lines(lock)[:3]
+        words = Path(f"/proc/{int(pid)}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError, ValueError):  # a process that is gone; no file, or an unfinished one
         return None
     return int(pid) if data_dir.encode() in words or began_before(int(pid), float(started)) else None
 
@@ -200,7 +219,7 @@ def running_postgres(lock: Path) -> int | None:
 def names_a_dead_process(lock: Path) -> bool:
     """Whether the process that wrote this postmaster.pid is gone, and nobody else has its number."""
     try:
-        pid = int(lock.read_text().splitlines()[0])
-    except (OSError, ValueError, IndexError):
+        pid = int(_lines(lock)[0])
+    except (ValueError, IndexError):
         return False
     return pid > 0 and not Path(f"/proc/{pid}").exists()

@@ -13,6 +13,7 @@ def flow_run_processes(home: Path) -> dict[str, int]:
     """The flow runs of the server with this Prefect home, and the process that carries each.
 
     The command is looked at too: a server that a restore left running has inherited the environment.
+    Raises: OSError when the kernel could not be asked: no run must be taken for dead because of that.
     """
     found = {}
     for folder in Path("/proc").iterdir():
@@ -22,8 +23,8 @@ def flow_run_processes(home: Path) -> dict[str, int]:
             if _ENGINE not in (folder / "cmdline").read_bytes():
                 continue
             words = (folder / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it ended, or belongs to another user
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
+            continue  # it ended, or is another user's: our worker's runs are ours
         run_id = next((word.removeprefix(_RUN_ID) for word in words if word.startswith(_RUN_ID)), None)
         if run_id and _HOME + bytes(home) in words and _state(folder) != "Z":
             found[run_id.decode()] = int(folder.name)
@@ -37,7 +38,7 @@ def began_before(pid: int, moment: float) -> bool:
         boot = next(
             float(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime")
         )
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     ticks_per_second = 100  # USER_HZ is 100 on every Linux
     return fields[0] != "Z" and boot + float(fields[19]) / ticks_per_second <= moment + 1
@@ -46,5 +47,5 @@ def began_before(pid: int, moment: float) -> bool:
 def _state(folder: Path) -> str:
     try:
         return (folder / "stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return "Z"

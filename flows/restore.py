@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from checks.as_recorded import Source
 from checks.objectives import data_loss, measured_recovery, recovery_point
 from checks.readiness import scratch_refusal
-from checks.recovery_target import ARRIVAL_MARGIN, choose_restore, readable_archive, space_refusal
+from checks.recovery_target import ARRIVAL_MARGIN, Archive, choose_restore, readable_archive, space_refusal
+from checks.restore_points import choose_restore_point, unread_warning
 from checks.restore_request import (
     Wish,
     database_name_refusal,
@@ -16,7 +17,7 @@ from checks.restore_request import (
     source_repositories,
 )
 from checks.run_names import restore_name
-from recovery.errors import GateRefused, RecoveryError, TargetUnreachable, VerificationFailed
+from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import (
     CheckReport,
     DatabaseAddress,
@@ -31,6 +32,7 @@ from recovery.gate import granted, require
 from recovery.lease import hold_lease
 from recovery.settings import RepoSettings
 from recovery.site import site
+from recovery.wal import Segment
 from tasks.backups import (
     find_damaged_files,
     mark_backup_verified,
@@ -39,7 +41,6 @@ from tasks.backups import (
 )
 from tasks.copies import (
     CopyPlaces,
-    find_restore_point,
     keep_copy,
     keep_log,
     load_into_site,
@@ -56,8 +57,11 @@ from tasks.copies import (
 )
 from tasks.data import check_data, leave_report, not_checked_report, start_checker, stop_checker
 from tasks.records import read_record, read_witness
+from tasks.restore_points import search_restore_points
 from tasks.restore_report import Level, RestoreReport, require_handed_over, show_plan, show_report
 from tasks.step import runbook, warn
+
+_SEGMENT_NAME = 24  # digits
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,7 @@ def decide(wish: Wish, target: RecoveryTarget, level: Level) -> Decision:
     if wish.target_database:
         require_free_name(wish.target_database, server)
     wanted = granted(source_repositories(wish, site().settings))
-    if server and level == "no" and target.kind in (TargetKind.LATEST, TargetKind.TIME) and not wish.target_timeline:
+    if server and level == "no" and target.kind is not TargetKind.BACKUP and not wish.target_timeline:
         send_wal_if_needed(target, server)
     repos = [one for one in read_repositories(server) if one.repo in wanted]
     plan, recorded = choose(repos, server, wish, target, level)
@@ -172,15 +176,8 @@ def choose(
     """The set, the timeline and the WAL that reach the target."""
     archive = granted(readable_archive(repos, server, wish.target_timeline))
     if target.kind is TargetKind.NAME:
-        names = tuple(archive.name(number) for number in sorted(archive.arrivals))
         readable = tuple(site().settings.backup.repos[one.repo - 1] for one in repos if one.problem is None)
-        lsn = find_restore_point(target.name or "", names, readable)
-        if lsn is None:
-            raise GateRefused(
-                f"no restore point {target.name!r} in the archived WAL",
-                "check its name; or restore to a moment: --target-time",
-            )
-        target = replace(target, lsn=lsn)
+        target = locate(target, archive, readable)
     plan = granted(choose_restore(archive, target, wish.backup_id, datetime.now(UTC)))
     recorded = read_record(plan.backup)
     if level == "data" and target.kind is TargetKind.BACKUP and recorded and recorded.exact:
@@ -191,10 +188,23 @@ def choose(
     return plan, recorded
 
 
+def locate(target: RecoveryTarget, archive: Archive, repos: tuple[RepoSettings, ...]) -> RecoveryTarget:
+    """The position of a restore point: sets and WAL are chosen by it."""
+    name = target.name or ""
+    names = tuple(archive.name(number) for number in sorted(archive.arrivals))
+    found = search_restore_points(name, names, archive.segment_bytes, repos)
+    point = granted(choose_restore_point(name, found, archive.way.timeline))
+    if unseen := unread_warning(name, found):
+        warn(unseen)
+    return replace(target, lsn=point.lsn)
+
+
 def send_wal_if_needed(target: RecoveryTarget, server: ServerFacts) -> None:
     """Bring the newest moments into the archive; without that the archive alone decides."""
     # What arrived a moment ago was closed before: it may hold no commit behind the target.
     archived = server.last_archived_at
+    if target.lsn and (target.lsn > server.current_lsn or archive_reached(target.lsn, server)):
+        return
     if target.moment and (target.moment > server.now or (archived and target.moment < archived - ARRIVAL_MARGIN)):
         return
     try:
@@ -203,12 +213,20 @@ def send_wal_if_needed(target: RecoveryTarget, server: ServerFacts) -> None:
         warn(f"the newest WAL could not be archived, so the newest moments may be out of reach: {error.problem}")
 
 
+def archive_reached(lsn: int, server: ServerFacts) -> bool:
+    """Whether the segment that holds a position was archived already."""
+    newest = server.last_archived_wal or ""
+    if len(newest) != _SEGMENT_NAME:  # nothing yet, or a history file
+        return False
+    return Segment.parse(newest, server.segment_bytes).number >= lsn // server.segment_bytes
+
+
 def require_free_name(name: str, server: ServerFacts | None) -> None:
     """The new database must not collide with anything."""
     if server is None:
         raise TargetUnreachable(
-            f"the site's server does not answer, so {name} cannot be made there",
-            "leave out --target-database: you get a copy of its own",
+            f"the site's server could not be read, so {name} cannot be made there",
+            "recover settings check says what is wrong; without --target-database you get a copy of its own",
         )
     sweep_unfinished_databases()
     refusal = database_name_refusal(name, site().settings, read_site_databases())

@@ -52,7 +52,7 @@ def noted_address(state_dir: Path) -> ServerAddress | None:
     try:
         return ServerAddress(**json.loads(address_file(state_dir).read_text()))
     except (OSError, ValueError, TypeError):
-        return None
+        return None  # as good as no server: a command then works without, which it always can
 
 
 def note_address(state_dir: Path, address: ServerAddress) -> None:

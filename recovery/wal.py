@@ -138,3 +138,24 @@ class History:
     def timelines(self) -> tuple[int, ...]:
         """All timelines on the way, oldest first, this one last."""
         return (*(switch.timeline for switch in self.switches), self.timeline)
+
+
+@dataclass(frozen=True, order=True)
+class RestorePoint:
+    """A named restore point: where its record begins, and when it was made, where that could be read."""
+
+    lsn: int
+    name: str
+    made_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class SearchedWal:
+    """The restore points in a stretch of WAL, and how much of the stretch could be read.
+
+    `unread`: the segments that are missing, or that could not be read to their end.
+    """
+
+    points: tuple[RestorePoint, ...]
+    read: int
+    unread: tuple[str, ...] = ()

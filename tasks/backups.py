@@ -24,7 +24,7 @@ def read_server_if_it_answers() -> ServerFacts | None:
     try:
         return site().primary.read_facts()
     except RecoveryError as error:
-        note(f"the primary does not answer; going on from the repositories alone ({error.problem.splitlines()[0]})")
+        note(f"the primary could not be read; going on from the repositories alone ({error.problem.splitlines()[0]})")
         return None
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
 from checks import recovery_target
-from recovery.adapters import files
 from recovery.adapters.postgres.databases import SiteDatabases
 from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
 from recovery.adapters.postgres.recovered import dump_and_load
@@ -16,12 +14,10 @@ from recovery.errors import RecoveryError, VerificationFailed
 from recovery.facts import ReachedPoint, RestorePlan
 from recovery.settings import RepoSettings
 from recovery.site import site
-from recovery.wal import parse_lsn
 from tasks.artifacts import ProgressArtifact
 from tasks.step import ProgressReporter, action, note, probe, verify, warn
 
-_WAL_SECONDS = 120.0  # one segment is sent, or read; its second region may be far
-_RESTORE_POINT = re.compile(r"lsn: ([0-9A-F]+/[0-9A-F]+),.*desc: RESTORE_POINT (.*)$", re.MULTILINE)
+_WAL_SECONDS = 120.0  # one segment is sent; its second region may be far
 
 
 @action
@@ -115,34 +111,11 @@ def keep_log(places: CopyPlaces) -> Path | None:
     from recovery.journal import current_journal
 
     journal = current_journal()
-    return journal.leave("restored-server.log", site().copies.server(places).log_text()) if journal else None
-
-
-@probe
-def find_restore_point(name: str, segments: tuple[str, ...], repos: tuple[RepoSettings, ...]) -> int | None:
-    """Look for a named restore point in the archived WAL, newest segment first; its LSN or None."""
-    places = site().copies.prepare("none", f"search for restore point {name}", repos)
     try:
-        for position, segment in enumerate(reversed(segments), 1):
-            if position % 20 == 0:
-                note(f"looked through {position} of {len(segments)} WAL segments for {name!r}")
-            lsn = _restore_point_in(segment, places, name)
-            if lsn is not None:
-                return lsn
-    finally:
-        site().copies.remove(places)
-    return None
-
-
-def _restore_point_in(segment: str, places: CopyPlaces, name: str) -> int | None:
-    file = places.folder / segment
-    if not site().copies.fetch_segment(places, segment, file):
+        return journal.leave("restored-server.log", site().copies.server(places).log_text()) if journal else None
+    except RecoveryError as error:
+        note(f"the copy's server log could not be kept: {error.problem}")  # what failed before is what counts
         return None
-    program = site().settings.database.bin_dir / "pg_waldump"
-    shown = site().host.run([program, "--rmgr=XLOG", file], timeout_seconds=_WAL_SECONDS, check=False).stdout
-    files.remove_tree(site().host, file, inside=places.folder)
-    found = [lsn for lsn, found_name in _RESTORE_POINT.findall(shown) if found_name.strip() == name]
-    return parse_lsn(found[-1]) if found else None
 
 
 # The database on the site's own server -------------------------------------------------------------

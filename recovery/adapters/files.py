@@ -1,10 +1,16 @@
-"""Files on the host where a command runs: read, write, make, remove, measure."""
+"""Files on the host where a command runs: read, write, make, remove, measure.
+
+"There is nothing at this path" is only what the program itself says in so many words. A closed directory, a
+host that is not reached, a container that is down end with the same exit status, and are errors.
+"""
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from pathlib import Path
 
-from recovery.adapters.process import PROMPT_SECONDS, Host
+from recovery.adapters.process import PROMPT_SECONDS, Completed, Host, failed
 from recovery.errors import GateRefused
 from recovery.waiting import wait_until
 
@@ -13,9 +19,26 @@ _WRITER_SECONDS = 30.0  # a process that is just ending may still write into the
 
 
 def read_text(host: Host, path: Path, *, last_bytes: int | None = None) -> str:
-    """The text of a file, or its last part; empty when there is no such file."""
+    """The text of a file, or its last part; empty when there is no such file.
+
+    Raises: CommandFailed when it cannot be read.
+    """
     argv: list[str | Path] = ["cat", path] if last_bytes is None else ["tail", "-c", str(last_bytes), path]
-    return host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False).stdout
+    read = _answer(host, argv)
+    return read.stdout if read else ""
+
+
+def read_bytes(host: Host, path: Path, *, at: int = 0, count: int | None = None) -> bytes:
+    """The bytes of a file, or `count` of them from a position on; it must be there."""
+    part = [] if count is None else ["-N", str(count)]
+    argv: list[str | Path] = ["od", "-An", "-v", "-tx1", "-j", str(at), *part, path]
+    return bytes.fromhex(host.run(argv, timeout_seconds=PROMPT_SECONDS).stdout)
+
+
+def write_bytes(host: Host, path: Path, content: bytes) -> None:
+    """Overwrite a file of our own with bytes."""
+    argv: list[str | Path] = ["sh", "-c", 'base64 -d >"$1"', "sh", path]
+    host.run(argv, timeout_seconds=PROMPT_SECONDS, stdin=base64.b64encode(content).decode())
 
 
 def write_text(host: Host, path: Path, text: str, *, mode: str = "0600") -> None:
@@ -32,8 +55,11 @@ def make_directory(host: Host, path: Path, *, mode: str = "0700") -> None:
 
 
 def exists(host: Host, path: Path) -> bool:
-    """Whether something is at this path."""
-    return host.run(["test", "-e", path], timeout_seconds=PROMPT_SECONDS, check=False).status == 0
+    """Whether something is at this path.
+
+    Raises: CommandFailed when that cannot be seen.
+    """
+    return _answer(host, ["stat", "-L", path]) is not None
 
 
 def remove_tree(host: Host, path: Path, *, inside: Path) -> None:
@@ -56,9 +82,12 @@ def remove_tree(host: Host, path: Path, *, inside: Path) -> None:
 
 
 def list_directory(host: Host, path: Path) -> list[str]:
-    """The names in a directory; none when it does not exist."""
-    listed = host.run(["ls", "-A", path], timeout_seconds=PROMPT_SECONDS, check=False)
-    return listed.stdout.split("\n")[:-1] if listed.status == 0 else []
+    """The names in a directory; none when it does not exist.
+
+    Raises: CommandFailed when it cannot be read.
+    """
+    listed = _answer(host, ["ls", "-A", path])
+    return listed.stdout.split("\n")[:-1] if listed else []
 
 
 def free_bytes(host: Host, path: Path) -> int:
@@ -70,7 +99,26 @@ def free_bytes(host: Host, path: Path) -> int:
 
 
 def used_bytes(host: Host, path: Path) -> int:
-    """Bytes that a directory tree takes on disk; 0 when it does not exist."""
-    shown = host.run(["du", "-s", "-B1", path], timeout_seconds=PROMPT_SECONDS, check=False)
-    words = shown.stdout.split()
-    return int(words[0]) if words else 0
+    """Bytes that a directory tree takes on disk; 0 when it does not exist.
+
+    Raises: CommandFailed when it cannot be measured.
+    """
+    shown = _answer(host, ["du", "-s", "-B1", path])
+    return int(shown.stdout.split()[0]) if shown else 0
+
+
+def _answer(host: Host, argv: Sequence[str | Path]) -> Completed | None:
+    """What a program says of the path that is its last word; None when it says that nothing is there."""
+    ended = host.run(argv, timeout_seconds=PROMPT_SECONDS, env={"LC_ALL": "C"}, check=False)
+    if ended.status == 0:
+        return ended
+    if says_absent(ended.stderr, str(argv[0])):
+        # A tree that somebody works in: what vanished below the path is no part of it any more.
+        return ended if ended.stdout else None
+    raise failed(argv, ended)
+
+
+def says_absent(text: str, program: str) -> bool:
+    """Whether all that this program complains of is that nothing is there; what others say of the way to it is theirs."""
+    lines = [line for line in text.splitlines() if line.startswith(f"{program}: ")]
+    return bool(lines) and all(line.endswith((": No such file or directory", ": Not a directory")) for line in lines)

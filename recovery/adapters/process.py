@@ -25,6 +25,7 @@ _LAST_LINES = 12
 # For a small program that answers at once: it takes longer only where it hangs, on a disk or on the way to a host.
 PROMPT_SECONDS = 120.0
 _GRACE_SECONDS = 5.0
+_SSH_FAILED = 255
 # What an ended program wrote is read to its end, also on a machine so busy that this takes a while …
 _DRAIN_SECONDS = 60.0
 # … but a daemon that it started (pg_ctl start) has inherited the pipes and keeps them open for ever.
@@ -71,16 +72,29 @@ class Host:
         process (so that a killed recovery leaves nobody working) unless it `outlives` it.
 
         Raises: CommandFailed when it ends with an error and `check` is set; TargetUnreachable when
-        it is still running at the deadline (its whole process group is killed); SettingsInvalid
-        when the program is not installed.
+        it is still running at the deadline (its whole process group is killed), or ssh does not get
+        to its host; SettingsInvalid when the program is not installed.
         """
         words = self.command(argv, env=env, outlives=outlives)
         log.debug("run %s", redact(" ".join(words)))
         drain = _DAEMON_SECONDS if outlives else _DRAIN_SECONDS
         completed = _run_to_end(words, timeout_seconds, stdin, on_line, name=_spoken(argv), drain_seconds=drain)
+        self._require_reached(completed)
         if completed.status and check:
             raise failed(argv, completed)
         return completed
+
+    def _require_reached(self, completed: Completed) -> None:
+        """An ssh that did not get there is no answer of the program, whoever judges its status (`check`).
+
+        Ref.: ssh(1), EXIT STATUS.
+        """
+        if completed.status == _SSH_FAILED and any(Path(word).name == "ssh" for word in self.prefix):
+            said = completed.last_lines.splitlines()[-1:] or ["it said nothing"]
+            raise TargetUnreachable(
+                f"{' '.join(self.prefix)} did not get through: {said[0]}",
+                "try that command by hand, as the user who runs this",
+            )
 
     def command(
         self,

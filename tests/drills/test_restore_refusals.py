@@ -43,8 +43,9 @@ def _nothing_is_left(drill: Drill):
             "'../../etc' is not the id of a backup\nNEXT: recover backup list shows the ids",
         ),
         (
-            ("--target-name", "nope"),
-            "no restore point 'nope' in the archived WAL\nNEXT: check its name; or restore to a moment: --target-time",
+            ("--target-name", "n" * 64),
+            f"'{'n' * 64}' cannot be the name of a restore point\n"
+            "NEXT: use the name given to pg_create_restore_point: at most 63 bytes, without line breaks",
         ),
         (("--target-database", "clickview"), f"clickview is the live database\n{OTHER_NAME}"),
         (("--target-database", "postgres"), f"postgres belongs to PostgreSQL itself\n{OTHER_NAME}"),

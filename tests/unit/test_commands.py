@@ -53,6 +53,14 @@ def plan(target: RecoveryTarget, *, timeline: int = 1, taken_on: int = 1) -> Res
             RecoveryTarget(TargetKind.LSN, lsn=lsn(4.5), exclusive=True),
             ["--type=lsn", "--target=0/4800000", "--target-action=pause", "--target-exclusive", "--target-timeline=1"],
         ),
+        *(
+            (
+                RecoveryTarget(TargetKind.NAME, lsn=lsn(4.5), name=name),
+                ["--type=name", f"--target={quoted}", "--target-action=pause", "--target-timeline=1"],
+            )
+            # pgBackRest writes it between quotes into postgresql.auto.conf as it is.
+            for name, quoted in (("before release", "before release"), ('it\'s \\ "so"', "it''s \\\\ \"so\""))
+        ),
         (
             RecoveryTarget(TargetKind.LSN, lsn=0),
             ["--type=lsn", "--target=0/0", "--target-action=pause", "--target-timeline=1"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -18,6 +19,7 @@ import yaml
 from deployments.own_postgres import names_a_dead_process, running_postgres
 from deployments.past_runs import read_past_run
 from deployments.place import place_of, server_environment, worker_environment
+from deployments.processes import flow_run_processes
 from deployments.serve import _is_taken
 from recovery.errors import SettingsInvalid
 from recovery.settings import Settings
@@ -128,6 +130,28 @@ def test_a_lock_file_that_says_nothing_names_nobody(lock: Path, text: str) -> No
     lock.write_text(text)
     assert running_postgres(lock) is None
     assert not names_a_dead_process(lock)
+
+
+def test_a_lock_file_that_cannot_be_read_is_no_lock_of_nobody(lock: Path) -> None:
+    """Its server may be running: who takes it for gone removes the lock from under it."""
+    lock.mkdir()
+    for look in (running_postgres, names_a_dead_process):
+        with pytest.raises(SettingsInvalid) as refused:
+            look(lock)
+        assert refused.value.problem.startswith(f"{lock} cannot be read: ")
+
+
+def test_runs_are_not_taken_for_dead_when_the_kernel_could_not_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All file descriptors in use: every process seemed gone, and every run was set to Crashed."""
+
+    def read_bytes(path: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    with pytest.raises(OSError, match="Too many open files"):
+        flow_run_processes(tmp_path)
 
 
 def test_what_names_a_process_that_is_gone_is_left_to_postgresql(lock: Path) -> None:

@@ -15,6 +15,7 @@ from recovery.adapters.pgbackrest.information import (
     read_archive,
     read_history,
     read_sets,
+    read_system_identifier,
 )
 from recovery.errors import CommandFailed, SettingsInvalid, VerificationFailed
 from recovery.wal import Segment
@@ -221,6 +222,25 @@ def failure(status: int) -> CommandFailed:
             "pgbackrest: [056]: unable to find primary cluster - cannot proceed",
             "no running primary was found: bring the database up, then run this again",
         ),
+        *(
+            (
+                55,
+                f"P00  ERROR: [055]: unable to load info file '/a/archive.info' or '/a/archive.info.copy': {why}\n",
+                f"pgbackrest: [055]: unable to load info file '/a/archive.info' or '/a/archive.info.copy': {why}",
+                next_step,
+            )
+            for why, next_step in (
+                (
+                    "HostConnectError: unable to connect to '127.0.0.1:9'",
+                    "check that the S3 endpoint answers; --source-region restores from the other region",
+                ),
+                ("ProtocolError: HTTP request failed with 403 (Forbidden)", "correct the S3 keys in recovery.toml"),
+                (
+                    "FileMissingError: unable to open missing file '/a/archive.info' for read",
+                    "the repository has no stanza: run recover site prepare --apply",
+                ),
+            )
+        ),
         (99, "", "pgbackrest: pgbackrest ended with status 99", "look"),
     ],
 )
@@ -233,3 +253,25 @@ def test_first_error_is_one_line_without_raw_bytes() -> None:
     assert first_error("2026-01-15 10:00:00 P00  ERROR: [101]: TLS\x00 error\n  more\n2026-01-15 P00 INFO: x") == (
         "[101]: TLS error more"
     )
+
+
+# whose WAL it is -----------------------------------------------------------------------------------
+
+
+def test_whose_wal_the_archive_takes() -> None:
+    value = json.loads(captured("info-sound.json"))
+    known = value[0]["db"]
+    assert read_system_identifier(json.dumps(value), "main") == known[-1]["system-id"]
+    value[0]["db"] = [*known, {"id": 2, "repo-key": 1, "system-id": 7000000000000000007, "version": "16"}, known[0]]
+    assert read_system_identifier(json.dumps(value), "main") == 7000000000000000007
+
+
+def test_an_archive_that_cannot_be_asked_does_not_say_whose_it_is() -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        read_system_identifier(captured("info-wrong-key.json"), "main")
+    assert refused.value.problem == (
+        "no repository says whose WAL it holds: its files make no sense with this encryption key"
+    )
+    with pytest.raises(SettingsInvalid) as refused:
+        read_system_identifier("[]", "main")
+    assert refused.value.problem == "no repository says whose WAL it holds: there is no stanza main"

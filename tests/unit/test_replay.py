@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from recovery.adapters.postgres import replay as module
-from recovery.adapters.postgres.recovered import RecoveredServer
+from recovery.adapters.postgres.recovered import CopyPlaces, RecoveredServer
 from recovery.adapters.postgres.replay import Replay
 from recovery.errors import VerificationFailed
 from recovery.facts import BackupSet, RecoveryTarget, RestorePlan, TargetKind
@@ -74,3 +75,34 @@ def test_an_archive_that_ends_early_is_named_after_a_while(monkeypatch: pytest.M
     with pytest.raises(VerificationFailed) as refused:
         made.arrived()
     assert refused.value.problem == f"replay stands still at 0/7000100, before the last archived segment {LAST}"
+
+
+@pytest.mark.parametrize(
+    ("stopped", "proven"),
+    [
+        ('at restore point "release", time 2026-11-28 17:32:05.1+00', True),
+        ('at restore point "release 2", time 2026-11-28 17:32:05.1+00', False),
+        ('at restore point "a release", time 2026-11-28 17:32:05.1+00', False),
+        ('after WAL location (LSN) "0/9000100"', False),
+    ],
+)
+def test_the_servers_log_names_the_restore_point(stopped: str, proven: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = replay(Copy(f"LOG:  recovery stopping {stopped}\n"), monkeypatch)
+    monkeypatch.setattr(made, "_target", RecoveryTarget(TargetKind.NAME, name="release", lsn=AT))
+    if proven:
+        assert made.reached().proof == f"recovery stopping {stopped}"
+        return
+    monkeypatch.setattr(made, "_server", _Logged(made))
+    with pytest.raises(VerificationFailed) as refused:
+        made.reached()
+    assert refused.value.problem == (
+        "the copy paused, but its log does not say that it stopped at restore point release"
+    )
+
+
+class _Logged:
+    """A server with a log, and a place where it lies."""
+
+    def __init__(self, made: Replay) -> None:
+        self.log_text = made._server.log_text
+        self.places = CopyPlaces(Path("/copy"))

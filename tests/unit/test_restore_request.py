@@ -23,7 +23,10 @@ LABEL = "20260115-100000F_20260115-110000I"
             RecoveryTarget(TargetKind.TIME, moment=datetime(2024, 1, 15, 10, 30, tzinfo=UTC)),
         ),
         (Wish(target_lsn="0/5000060"), RecoveryTarget(TargetKind.LSN, lsn=0x5000060)),
-        (Wish(target_name="before release 2.4"), RecoveryTarget(TargetKind.NAME, name="before release 2.4")),
+        *(
+            (Wish(target_name=name), RecoveryTarget(TargetKind.NAME, name=name))
+            for name in ("before release 2.4", 'x\'; DROP TABLE "users" \\', "größe ☂", " a ", "a\u00a0b", "n" * 63)
+        ),
     ],
 )
 def test_targets(wish: Wish, target: RecoveryTarget) -> None:
@@ -46,12 +49,15 @@ def test_targets(wish: Wish, target: RecoveryTarget) -> None:
             Refusal(f"'{LABEL}\\n' is not the id of a backup", "recover backup list shows the ids"),
         ),
         (Wish(target_lsn="5000060"), Refusal("'5000060' is not an LSN", "write it as PostgreSQL does, e.g. 0/5000060")),
-        (
-            Wish(target_name="x'; DROP TABLE users"),
-            Refusal(
-                '"x\'; DROP TABLE users" cannot be the name of a restore point',
-                "use the name given to pg_create_restore_point",
-            ),
+        *(
+            (
+                Wish(target_name=name),
+                Refusal(
+                    f"{name!r} cannot be the name of a restore point",
+                    "use the name given to pg_create_restore_point: at most 63 bytes, without line breaks",
+                ),
+            )
+            for name in ("a\nb", "a\0", "n" * 64, "ü" * 32, "\udce4")
         ),
     ],
 )

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from recovery.adapters import files
 from recovery.adapters.pgbackrest import configuration
+from recovery.adapters.pgbackrest.archive import ArchivedWal
 from recovery.adapters.pgbackrest.store import pgbackrest, run_pgbackrest
 from recovery.adapters.postgres.recovered import CopyPlaces, RecoveredServer
 from recovery.adapters.process import Host
@@ -27,7 +28,6 @@ from recovery.wal import format_lsn
 
 _NAME = re.compile(r"^copy-\d{8}t\d{6}-[0-9a-f]{6}$")
 _LONGEST_SOCKET_PATH = 90
-_WAL_LOOKUP_SECONDS = 120
 _WATCH_SECONDS = 30.0  # the last look at a large folder; the restore itself has ended
 
 
@@ -54,7 +54,7 @@ def process_start(pid: int) -> str:
     """When a process began, as the kernel counts; empty when there is none. Tells a reused pid."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    except (OSError, IndexError):
+    except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
@@ -110,12 +110,9 @@ class RestoredCopies:
         with _watched(self._host, places, plan, on_progress):
             run_pgbackrest(self._host, argv, scratch, seconds=self._settings.backup.timeout_seconds)
 
-    def fetch_segment(self, places: CopyPlaces, name: str, to: Path) -> bool:
-        """Fetch one WAL segment from the archive; whether it was there."""
-        scratch = _scratch(places)
-        options = [f"--stanza={self._settings.backup.stanza}", "--no-archive-async", name, str(to)]
-        argv = pgbackrest(scratch, "archive-get", options)
-        return self._host.run(argv, timeout_seconds=_WAL_LOOKUP_SECONDS, check=False).status == 0
+    def archived_wal(self, places: CopyPlaces, segment_bytes: int) -> ArchivedWal:
+        """The WAL archive, read in the folder of a copy that is not to be."""
+        return ArchivedWal(self._settings, self._host, _scratch(places), places, segment_bytes)
 
     def server(self, places: CopyPlaces) -> RecoveredServer:
         """The server of a copy."""
@@ -149,11 +146,15 @@ class RestoredCopies:
         return CopyPlaces(self.folder / name)
 
     def owner(self, places: CopyPlaces) -> CopyOwner | None:
-        """Who made a copy; None when the note was never finished."""
-        try:
-            return CopyOwner(**json.loads(files.read_text(self._host, places.folder / "owner.json")))
-        except (ValueError, TypeError):
+        """Who made a copy; None when there is no note: its maker was killed before it wrote one."""
+        text = files.read_text(self._host, places.folder / "owner.json")
+        if not text:
             return None
+        try:
+            return CopyOwner(**json.loads(text))
+        except (ValueError, TypeError):
+            # Written by another version of this program: it is somebody's, and not ours to sweep away.
+            return CopyOwner(0, "", "unknown", True, "unknown", "unknown", "unknown")
 
     def sweep(self) -> list[str]:
         """Remove what killed runs left behind: copies that nobody kept and whose maker is gone."""
@@ -195,10 +196,15 @@ def restore_options(plan: RestorePlan, stanza: str, repo: int, places: CopyPlace
         case TargetKind.LSN if target.lsn is not None:
             value = format_lsn(target.lsn)
         case _:
-            value = target.name or ""
+            value = _quoted(target.name or "")
     options += [f"--type={target.kind}", f"--target={value}", "--target-action=pause"]
     options += ["--target-exclusive"] if target.exclusive else []
     return [*options, f"--target-timeline={_timeline(plan)}"]
+
+
+def _quoted(text: str) -> str:
+    """A text that pgBackRest puts between quotes into postgresql.auto.conf as it is."""
+    return text.replace("\\", "\\\\").replace("'", "''")
 
 
 def _timeline(plan: RestorePlan) -> str:

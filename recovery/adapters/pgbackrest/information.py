@@ -44,6 +44,24 @@ def read_sets(text: str, repo: int, stanza: str) -> tuple[BackupSet, ...]:
     return tuple(sorted(sets, key=lambda found: found.stopped_at))
 
 
+def read_system_identifier(text: str, stanza: str) -> int:
+    """Whose WAL the archive takes now, from `info --output=json`: the system identifier of the site's cluster.
+
+    Raises: SettingsInvalid when no repository says it.
+    """
+    stanzas = [entry for entry in _json(text) if entry.get("name") == stanza]
+    known = [one for entry in stanzas for one in entry.get("db", [])]
+    if not known:
+        statuses = [one["status"] for entry in stanzas for one in entry.get("repo", [])]
+        reasons = dict.fromkeys(_plain_reason(one["message"]) for one in statuses)
+        raise SettingsInvalid(
+            f"no repository says whose WAL it holds: {'; '.join(reasons) or f'there is no stanza {stanza}'}",
+            "check the encryption key (BACKUP_ENCRYPTION_KEY), the S3 keys and the buckets: recover settings check",
+        )
+    # An upgrade of PostgreSQL adds a cluster under the next number.
+    return int(max(known, key=lambda one: one["id"])["system-id"])
+
+
 def _plain_reason(message: str) -> str:
     if "FormatError" in message or "CryptoError" in message:
         return "its files make no sense with this encryption key"
@@ -165,16 +183,18 @@ def explain(error: CommandFailed, output: str) -> CommandFailed:
 _CHECK_KEY = "check the encryption key (BACKUP_ENCRYPTION_KEY), then run: recover site prepare --apply"
 _LIKELY = (
     (r"No space left", "free disk space where it writes (df -h), then run this again"),
+    # What keeps a file from being read comes before what a wrong key makes of it.
+    (
+        r"TLS|unable to find hostname|HostConnect|connect to|timeout",
+        "check that the S3 endpoint answers; --source-region restores from the other region",
+    ),
+    (r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|403 \(", "correct the S3 keys in recovery.toml"),
+    (r"NoSuchBucket|404 \(", "correct the bucket's name (BACKUP_S3_BUCKET) or create it"),
+    (r"unable to load info file.*FileMissing", "the repository has no stanza: run recover site prepare --apply"),
     (r"cipher|unable to flush|padding|unable to load info file", _CHECK_KEY),
     (
         r"Data corruption|checksum",
         "this set is damaged in this repository: use the other region (--source-region), and run: recover backup check",
-    ),
-    (r"AccessDenied|SignatureDoesNotMatch|InvalidAccessKeyId|403", "correct the S3 keys in recovery.toml"),
-    (r"NoSuchBucket|404", "correct the bucket's name (BACKUP_S3_BUCKET) or create it"),
-    (
-        r"TLS|unable to find hostname|HostConnect|connect to|timeout",
-        "check that the S3 endpoint answers; --source-region restores from the other region",
     ),
 )
 _BY_STATUS = {

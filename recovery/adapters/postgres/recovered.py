@@ -11,13 +11,15 @@ from pathlib import Path
 
 from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect, one_row
-from recovery.adapters.process import PROMPT_SECONDS, Host
+from recovery.adapters.process import PROMPT_SECONDS, Host, failed
 from recovery.errors import CommandFailed, VerificationFailed
 from recovery.facts import DatabaseAddress
 from recovery.redaction import redact
 
 # As in the control file: a copy must not be smaller than its primary was.
 _STOP_SECONDS = 60
+# What pg_ctl says when there is nothing to stop: no data, no server, or one that died and left its note.
+_NOT_RUNNING = ("does not exist", "No such process", "invalid data in PID file", "PID file is empty")
 _PROMOTE_SECONDS = 300.0  # its end-of-recovery checkpoint writes all that was replayed
 _CONTROL_SETTINGS = (
     "max_connections",
@@ -80,7 +82,10 @@ class RecoveredServer:
         self._host.run([*argv, "-o", options], timeout_seconds=PROMPT_SECONDS, outlives=True)
 
     def stop(self) -> None:
-        """Stop the copy. Idempotent."""
+        """Stop the copy. Idempotent.
+
+        Raises: CommandFailed when it goes on running: its files must not be taken from under it.
+        """
         argv: list[str | Path] = [
             self._program("pg_ctl"),
             "stop",
@@ -91,7 +96,9 @@ class RecoveredServer:
             "-D",
             self.places.data_dir,
         ]
-        self._host.run(argv, timeout_seconds=_STOP_SECONDS + 10, check=False)
+        ended = self._host.run(argv, timeout_seconds=_STOP_SECONDS + 10, env={"LC_ALL": "C"}, check=False)
+        if ended.status and not any(words in ended.stderr for words in _NOT_RUNNING):
+            raise failed(argv, ended)
 
     def promote(self, *, seconds: float = _PROMOTE_SECONDS) -> None:
         """End recovery: the copy becomes a server that can be written to. Idempotent."""
@@ -225,4 +232,5 @@ def _password_file(host: Host, source: DatabaseAddress, into: DatabaseAddress) -
     try:
         yield {"PGPASSFILE": str(pgpass)}
     finally:
+        # Not checked: an error here would hide the load's own, and the file goes with the copy's folder anyway.
         host.run(["rm", "-f", pgpass], timeout_seconds=PROMPT_SECONDS, check=False)

@@ -35,7 +35,7 @@ def follow_replay(
     if wait_until(replay.arrived, seconds, pause=_POLL_SECONDS):
         return replay.reached()
     raise VerificationFailed(
-        f"replay did not reach {plan.target} within {seconds:.0f} s (at {replay.position})",
+        f"replay did not reach {plan.target} within {seconds:.0f} s (at {replay.position}{replay.silence})",
         "raise restore.start_seconds in recovery.toml, or restore from a newer backup (--backup-id)",
     )
 
@@ -51,6 +51,12 @@ class Replay:
         self._began_at = self._moved_at = time.monotonic()
         self._out_of_wal = False
         self._last_commit_at: datetime | None = None
+        self._unanswered = ""
+
+    @property
+    def silence(self) -> str:
+        """Why the last look gave nothing, to be said with the position; empty when it did."""
+        return f" when it last answered; now: {self._unanswered}" if self._unanswered else ""
 
     @property
     def position(self) -> str:
@@ -79,7 +85,7 @@ class Replay:
         self._log = self._server.log_text()  # the words come a moment before the pause shows
         stopping = _STOPPING.findall(self._log)
         latest = self._target.kind is TargetKind.LATEST
-        if not latest and not stopping:
+        if not latest and not (stopping and _stopped_at(self._target, stopping[-1])):
             raise VerificationFailed(
                 f"the copy paused, but its log does not say that it stopped at {self._target}",
                 f"read {self._server.places.log_file}; the copy must not be trusted",
@@ -100,9 +106,12 @@ class Replay:
             with connect(
                 self._server.address(), connect_seconds=_LOOK_SECONDS, statement_seconds=_LOOK_SECONDS
             ) as connection:
-                return self._read(connection)
-        except TargetUnreachable:
+                seen = self._read(connection)
+        except TargetUnreachable as error:
+            self._unanswered = error.problem
             return None
+        self._unanswered = ""
+        return seen
 
     def _read(self, connection: Connection) -> bool:
         row = one_row(
@@ -149,6 +158,11 @@ class Replay:
             return
         commits = _LAST_COMMIT.findall(self._log)
         raise _replay_error(fatal[0], commits[-1] if commits else "", self._target)
+
+
+def _stopped_at(target: RecoveryTarget, words: str) -> bool:
+    """Whether the server names the target itself; of a moment and a position it names what it met next to them."""
+    return target.kind is not TargetKind.NAME or words.startswith(f'at restore point "{target.name}", ')
 
 
 def _replay_error(fatal: str, last_commit: str, target: RecoveryTarget) -> RecoveryError:
