@@ -6,7 +6,6 @@ import itertools
 import json
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,10 +19,9 @@ from recovery.adapters.postgres.connection import connect
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
 from sandbox.layout import Sandbox, load
-from tests.fix_sandbox import sandbox_command
+from tests.sandbox_commands import RECOVER, sandbox_command
 from tests.waiting import PATIENCE, until
 
-RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 _numbers = itertools.count()
 
 

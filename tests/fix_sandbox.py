@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,14 +14,12 @@ import pytest
 
 from recovery.adapters.postgres.connection import connect, one_row
 from recovery.errors import SettingsInvalid
-from sandbox import processes, site
+from sandbox import site
 from sandbox.layout import Sandbox
 from sandbox.removal import remove_everything
-from tests.waiting import PATIENCE
 
 NewSandbox = Callable[..., Sandbox]
 
-RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 EVERYTHING = {
     "aws",
     "backend",
@@ -92,21 +87,6 @@ def ask(sandbox: Sandbox, query: str, *, server: str = "primary") -> Any:
     """One value, as superuser."""
     with connect(sandbox.admin_address(server)) as connection:
         return one_row(connection, query)[0]  # type: ignore[arg-type]
-
-
-def sandbox_command(folder: Path, command: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """`recover sandbox …` as somebody types it."""
-    argv = [*RECOVER, "sandbox", command, *words, "--dir", str(folder)]
-    environment = processes.clean_environment()
-    return subprocess.run(argv, cwd="/", env=environment, capture_output=True, text=True, timeout=PATIENCE)
-
-
-def break_(sandbox: Sandbox, fault: str, *options: str) -> dict[str, Any]:
-    """What `recover sandbox break …` did to a site, or mended."""
-    done = sandbox_command(sandbox.folder, "break", fault, *options, "--json")
-    assert done.returncode == 0, f"sandbox break {fault} ended with {done.returncode}:\n{done.stderr}"
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
 
 
 def _clear(room: Path) -> None:

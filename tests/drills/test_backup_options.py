@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.fix_drills import Drill
-from tests.fix_sandbox import break_
+from tests.sandbox_commands import break_
 
 REFUSED, FAILED = 14, 15
 WEST = ("--repo", "2")

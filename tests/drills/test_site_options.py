@@ -13,7 +13,8 @@ import pytest
 from sandbox import processes, services, site
 from sandbox.layout import load
 from tests.fix_drills import Drill
-from tests.fix_sandbox import ask, sandbox_command
+from tests.fix_sandbox import ask
+from tests.sandbox_commands import sandbox_command
 from tests.waiting import until
 
 REFUSED, WRONG = 14, 11

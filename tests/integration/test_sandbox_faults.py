@@ -11,7 +11,8 @@ from recovery.adapters.postgres.connection import connect
 from recovery.errors import GateRefused, RecoveryError, VerificationFailed
 from sandbox import faults, notes, processes, site
 from sandbox.layout import Sandbox
-from tests.fix_sandbox import ask, break_, sandbox_command
+from tests.fix_sandbox import ask
+from tests.sandbox_commands import break_, sandbox_command
 from tests.waiting import until
 
 

@@ -13,7 +13,8 @@ import pytest
 from recovery.errors import GateRefused, SettingsInvalid
 from sandbox import faults, processes, services, site
 from sandbox.layout import Sandbox, load
-from tests.fix_sandbox import EVERYTHING, RECOVER, NewSandbox
+from tests.fix_sandbox import EVERYTHING, NewSandbox
+from tests.sandbox_commands import RECOVER
 from tests.waiting import PATIENCE, until
 
 

@@ -14,7 +14,8 @@ from recovery.settings import load_settings
 from sandbox import notes, processes, site
 from sandbox.aws import aws_client, s3
 from sandbox.layout import BUCKETS, Sandbox
-from tests.fix_sandbox import EVERYTHING, RECOVER, NewSandbox, ask
+from tests.fix_sandbox import EVERYTHING, NewSandbox, ask
+from tests.sandbox_commands import RECOVER
 from tests.waiting import PATIENCE, until
 
 WRITTEN = {

@@ -16,7 +16,8 @@ from recovery.settings import load_settings
 from sandbox import faults, site
 from sandbox.aws import s3
 from sandbox.layout import BUCKETS, Sandbox
-from tests.fix_sandbox import ask, break_, sandbox_command
+from tests.fix_sandbox import ask
+from tests.sandbox_commands import break_, sandbox_command
 from tests.waiting import PATIENCE, until
 
 
