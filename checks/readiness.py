@@ -39,6 +39,13 @@ def preparation_refusal(server: ServerFacts, engine: tuple[int, int], settings: 
     return scratch_refusal(settings)
 
 
+def changes_refusal(*, apply: bool, restart: bool, first_backup: bool) -> str | None:
+    """Why nothing would come of what was asked for, or None: without `apply` a site is only looked at."""
+    if not apply and (restart or first_backup):
+        return f"{'--restart' if restart else '--first-backup'} does nothing without --apply"
+    return None
+
+
 def scratch_refusal(settings: Settings) -> str | None:
     """Why restored copies must not be made where the settings say, or None."""
     live = [one.data_dir for one in (settings.database, settings.standby) if one and one.data_dir]

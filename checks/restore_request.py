@@ -45,6 +45,13 @@ def failed_checks_refusal(wish: Wish, *, kept: bool) -> str | None:
     return None
 
 
+def proof_refusal(wish: Wish, *, kept: bool) -> str | None:
+    """Why a restore that keeps nothing cannot do what else was asked for, or None."""
+    if wish.target_database and not kept:
+        return f"--validate-only keeps nothing, so there would be no database {wish.target_database}"
+    return None
+
+
 def read_target(wish: Wish) -> RecoveryTarget | Refusal:
     """The recovery target that the options name."""
     named = [text for text in (wish.target_time, wish.target_lsn, wish.target_name) if text]

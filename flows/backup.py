@@ -112,7 +112,12 @@ def forget(repo: int) -> None:
 def numbers(repo: RepoChoice) -> list[int]:
     """The numbers of the chosen repositories."""
     every = list(range(1, len(site().settings.backup.repos) + 1))
-    return every if repo == "all" else [number for number in every if str(number) == repo]
+    chosen = every if repo == "all" else [number for number in every if str(number) == repo]
+    require(
+        None if chosen else f"this site has no repository {repo}",
+        next_step="leave out --repo, or add [backup.secondary] to recovery.toml",
+    )
+    return chosen
 
 
 def row(one: BackupSet) -> dict[str, str]:

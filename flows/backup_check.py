@@ -54,10 +54,9 @@ def backup_check(repo: RepoChoice = "all", read_files: bool = True) -> CheckedBa
         repo: all repositories, or only 1 (the site's region) or 2 (the second region).
         read_files: Read every file and compare its checksum. Off: only lists and ages, in seconds.
     """
+    wanted = numbers(repo)
     server = read_server_if_it_answers()
-    reports = tuple(
-        look_at(facts, server, read_files) for facts in read_repositories(server) if facts.repo in numbers(repo)
-    )
+    reports = tuple(look_at(facts, server, read_files) for facts in read_repositories(server) if facts.repo in wanted)
     checked = CheckedBackups(reports, tuple(server_side(server)))
     publish_table("backup-check", [row(one) for one in reports], "Repositories")
     publish_table("wal-ranges", [wal_row(one, run) for one in reports for run in one.wal], "WAL by timeline")

@@ -12,6 +12,7 @@ from checks.restore_request import (
     Wish,
     database_name_refusal,
     failed_checks_refusal,
+    proof_refusal,
     read_target,
     source_repositories,
 )
@@ -135,6 +136,7 @@ def restore(
     )
     target = granted(read_target(wish))
     require(failed_checks_refusal(wish, kept=validate_only == "no"), next_step="give a reason, or leave the option out")
+    require(proof_refusal(wish, kept=validate_only == "no"), next_step="leave out --validate-only or --target-database")
     with hold_lease(site().settings.site.state_dir, "restore"):
         begin = datetime.now(UTC)
         if validate_only in ("no", "data"):

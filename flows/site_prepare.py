@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from checks.readiness import preparation_refusal, server_observations
+from checks.readiness import changes_refusal, preparation_refusal, server_observations
 from checks.run_names import site_prepare_name
 from flows.backup import backup
 from recovery.facts import Change, Observation
@@ -50,6 +50,10 @@ def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool 
         restart: Also restart the database when a changed setting needs it.
         first_backup: Take the first full backup into every repository when all is ready.
     """
+    require(
+        changes_refusal(apply=apply, restart=restart, first_backup=first_backup),
+        next_step="add --apply, or leave the other out to see what would be changed",
+    )
     server = read_server()
     engine = read_engine_version()
     refusal = preparation_refusal(server, engine, site().settings)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,10 +19,10 @@ from recovery.adapters.postgres.connection import connect
 from recovery.environment import our_environment
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
-from sandbox.layout import Sandbox
+from sandbox.layout import Sandbox, load
+from tests.sandbox_commands import RECOVER, sandbox_command
 from tests.waiting import PATIENCE, until
 
-RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 _numbers = itertools.count()
 
 
@@ -84,6 +84,17 @@ class Drill:
         assert ended.status == status, f"{ended.status} instead of {status}:\n{ended.stderr}{ended.stdout}"
         return ended.said
 
+    def usage_error(self, *words: str) -> str:
+        """What `recover …` said of words that it does not take; nothing was looked at."""
+        ended = self.run(*words)
+        assert (ended.status, ended.stdout) == (2, ""), f"{ended.status}:\n{ended.stderr}{ended.stdout}"
+        return ended.stderr[ended.stderr.index("Error: ") :].removeprefix("Error: ").strip()
+
+    def sets(self, *options: str) -> list[dict[str, Any]]:
+        """The backup sets, newest first."""
+        found: list[dict[str, Any]] = self.done("backup", "list", *options, "--json").json
+        return found
+
     def restored(self, *options: str) -> dict[str, Any]:
         """The report of a restore that must succeed."""
         report: dict[str, Any] = self.done("backup", "restore", *options, "--json").json
@@ -97,7 +108,16 @@ class Drill:
         """The same site with other values in one section of its settings."""
         lines = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
         text, head = self.settings.read_text(), f"[{section}]\n"
-        text = text.replace(head, head + lines) if head in text else f"{text}\n{head}{lines}"
+        return self._with(text.replace(head, head + lines) if head in text else f"{text}\n{head}{lines}")
+
+    def without(self, section: str) -> Drill:
+        """The same site without one section of its settings."""
+        text = re.sub(
+            rf"^\[{re.escape(section)}\]\n(?:[^\[].*\n|\n)*", "", self.settings.read_text(), flags=re.MULTILINE
+        )
+        return self._with(text)
+
+    def _with(self, text: str) -> Drill:
         file = self.settings.with_name(f"variant-{next(_numbers)}.toml")
         file.touch(mode=0o600)
         file.write_text(text)
@@ -174,9 +194,14 @@ def paused_writer(sandbox: Sandbox) -> None:
 @pytest.fixture(scope="session")
 def drill(sandbox_room: Path) -> Iterator[Drill]:
     """One site with a full backup in each region, for drills that leave it as it was."""
-    made = site.up(sandbox_room / "drill", first_backup=True, transactions_per_second=20)
-    yield Drill(made, made.settings_file)
-    site.down(made.folder)
+    folder = sandbox_room / "drill"
+    try:
+        done = sandbox_command(folder, "up", "--first-backup", "--rate=20")
+        assert done.returncode == 0, done.stderr
+        made = load(folder)
+        yield Drill(made, made.settings_file)
+    finally:
+        site.down(folder)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,7 +20,6 @@ from sandbox.removal import remove_everything
 
 NewSandbox = Callable[..., Sandbox]
 
-RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 EVERYTHING = {
     "aws",
     "backend",

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recovery.cli.options import text
 from recovery.cli.output import Json, print_json, show_run, table
 
 if TYPE_CHECKING:
     from recovery.facts import BackupSet
 
-app = typer.Typer(help="Take, list, prove, restore and expire backups.", no_args_is_help=True)
+app = typer.Typer(help="Take, list, prove, restore and expire backups.", no_args_is_help=True, add_completion=False)
 
 
 class Kind(StrEnum):
@@ -49,7 +50,7 @@ class Moment(StrEnum):
 
 
 RepoOption = Annotated[Repo, typer.Option("--repo", help="all, 1 (the site's region) or 2 (the second region)")]
-BackupId = Annotated[str | None, typer.Option("--backup-id", help="a backup set, as recover backup list shows it")]
+BackupId = Annotated[str | None, text("--backup-id", help="a backup set, as recover backup list shows it")]
 
 
 @app.command()
@@ -95,7 +96,7 @@ def stats(as_json: Json = False) -> None:
 
 @app.command()
 def verify(
-    database: Annotated[str | None, typer.Option(help="check the data of this database on the site's server")] = None,
+    database: Annotated[str | None, text(help="check the data of this database on the site's server")] = None,
     as_json: Json = False,
 ) -> None:
     """Verify data: of a database on the site's server (--database), else of the site's own."""
@@ -141,22 +142,24 @@ def check(
 
 @app.command()
 def restore(
-    target_time: Annotated[str | None, typer.Option(help="a moment with zone, e.g. 2024-01-15T10:30:00Z")] = None,
-    target_lsn: Annotated[str | None, typer.Option(help="a WAL position, e.g. 0/5000060")] = None,
-    target_name: Annotated[str | None, typer.Option(help="a named restore point")] = None,
+    target_time: Annotated[str | None, text(help="a moment with zone, e.g. 2024-01-15T10:30:00Z")] = None,
+    target_lsn: Annotated[str | None, text(help="a WAL position, e.g. 0/5000060")] = None,
+    target_name: Annotated[str | None, text(help="a named restore point")] = None,
     backup_id: BackupId = None,
     target_database: Annotated[
-        str | None, typer.Option(help="put the database on the site's server under this new name")
+        str | None, text(help="put the database on the site's server under this new name")
     ] = None,
-    source_region: Annotated[str | None, typer.Option(help="read only the repository of this region")] = None,
-    source_bucket: Annotated[str | None, typer.Option(help="read only the repository in this bucket")] = None,
+    source_region: Annotated[str | None, text(help="read only the repository of this region")] = None,
+    source_bucket: Annotated[str | None, text(help="read only the repository in this bucket")] = None,
     validate_only: Annotated[bool, typer.Option("--validate-only", help="prove the backup and keep nothing")] = False,
-    level: Annotated[Level, typer.Option(help="with --validate-only: files, restore or data")] = Level.DATA,
+    level: Annotated[
+        Level | None, typer.Option(help="with --validate-only: files, restore or data; unset: data")
+    ] = None,
     target_timeline: Annotated[
         int | None, typer.Option(min=1, help="follow this timeline instead of the site's own")
     ] = None,
     accept_failed_checks: Annotated[
-        str | None, typer.Option(metavar="REASON", help="hand the data out although checks fail; the reason is kept")
+        str | None, text(metavar="REASON", help="hand the data out although checks fail; the reason is kept")
     ] = None,
     drop_failed: Annotated[
         bool, typer.Option("--drop-failed", help="drop a copy that fails its checks; else it is kept and marked")
@@ -166,19 +169,8 @@ def restore(
     """Restore into something new: the newest moment, a moment, a WAL position, a restore point or a backup."""
     from recovery.cli.restored import show_restored
 
-    # An empty $(recover backup latest) must not turn into a restore of something else.
-    texts = (
-        "target_time",
-        "target_lsn",
-        "target_name",
-        "backup_id",
-        "target_database",
-        "source_region",
-        "source_bucket",
-    )
-    for name in (*texts, "accept_failed_checks"):
-        if locals()[name] == "":
-            raise typer.BadParameter("is empty", param_hint=f"--{name.replace('_', '-')}")
+    if level and not validate_only:
+        raise typer.BadParameter("says how deep --validate-only proves: add that", param_hint="--level")
     report = show_run(
         "flows.restore",
         "restore",
@@ -190,7 +182,7 @@ def restore(
         target_database=target_database,
         source_region=source_region,
         source_bucket=source_bucket,
-        validate_only=level.value if validate_only else "no",
+        validate_only=(level or Level.DATA).value if validate_only else "no",
         target_timeline=target_timeline,
         accept_failed_checks=accept_failed_checks,
         drop_failed=drop_failed,
@@ -264,12 +256,14 @@ def drop_copy(name: Annotated[str, typer.Argument(help="as recover backup copies
 
 def _all_sets(repo: Repo) -> list[BackupSet]:
     """The sets of the repositories, newest first. One that cannot be read is a warning if another can."""
-    from recovery.errors import RecoveryError
+    from recovery.errors import GateRefused, RecoveryError
     from recovery.site import site
 
     sets: list[BackupSet] = []
     failures: list[RecoveryError] = []
     wanted = [n for n in range(1, len(site().settings.backup.repos) + 1) if repo is Repo.ALL or str(n) == repo.value]
+    if not wanted:  # no repository is not an empty one
+        raise GateRefused(f"this site has no repository {repo.value}", "leave out --repo; recover settings show")
     for number, answer in zip(wanted, _asked_together(wanted), strict=True):
         if isinstance(answer, RecoveryError):
             failures.append(answer)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from recovery.cli.options import text
 from recovery.errors import Interrupted, RecoveryError
 
 # Group or command, the module that has it, and the line that --help shows (nothing is imported for it).
@@ -64,7 +65,7 @@ app = typer.Typer(
 
 @app.callback()
 def _options(
-    config: Annotated[str | None, typer.Option(help="settings file instead of recovery.toml")] = None,
+    config: Annotated[str | None, text(help="settings file instead of recovery.toml")] = None,
     no_server: Annotated[
         bool, typer.Option("--no-server", help="run here, even when a Prefect server answers")
     ] = False,

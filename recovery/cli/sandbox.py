@@ -11,7 +11,7 @@ import typer
 
 from recovery.cli.output import Json, print_json, table
 
-app = typer.Typer(help="A throwaway ClickView site of real servers.", no_args_is_help=True)
+app = typer.Typer(help="A throwaway ClickView site of real servers.", no_args_is_help=True, add_completion=False)
 
 Folder = Annotated[
     Path | None,
@@ -31,6 +31,8 @@ def up(
     """Bring up a whole site: PostgreSQL with a standby, Redis, S3 in two regions, the application."""
     from sandbox import site
 
+    if first_backup and not prepare:
+        raise typer.BadParameter("there is no backup of a site that is not prepared", param_hint="--first-backup")
     began = time.monotonic()
     made = site.up(directory, size=size, prepare=prepare, first_backup=first_backup, transactions_per_second=rate)
     if as_json:
@@ -101,11 +103,13 @@ def break_(
     from sandbox.layout import load
 
     if not fault:
-        table(("fault", "what it does"), [(name, known.summary) for name, known in faults.FAULTS.items()])
+        known = {name: one.summary for name, one in faults.FAULTS.items()}
+        print_json(known) if as_json else table(("fault", "what it does"), list(known.items()))
         return
     sandbox = load(directory)
     if undo:
-        print(faults.undo(sandbox, fault))
+        mended = faults.undo(sandbox, fault)
+        print_json({"fault": fault, "said": mended}) if as_json else print(mended)
         return
     if server not in ("primary", "standby", "both"):
         raise typer.BadParameter("primary, standby or both", param_hint="--server")

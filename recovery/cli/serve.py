@@ -40,6 +40,8 @@ def serve(
     It listens on the loopback address; on another only when server.api_password is set. Ctrl-C stops
     everything in order: the worker, the runs, the server, its database.
     """
+    if detach + stop + status > 1:
+        raise typer.BadParameter("one of them at a time", param_hint="--detach, --stop, --status")
     state_dir = _state_dir()
     if stop:
         _stop(state_dir)

@@ -10,7 +10,7 @@ import typer
 
 from recovery.cli.output import Json, print_json, table
 
-app = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
+app = typer.Typer(help="Check and show the settings.", no_args_is_help=True, add_completion=False)
 
 
 @app.command()

@@ -9,7 +9,9 @@ import typer
 
 from recovery.cli.output import Json, print_json, show_run, table
 
-app = typer.Typer(help="Make a site ready to be protected; write its heartbeat.", no_args_is_help=True)
+app = typer.Typer(
+    help="Make a site ready to be protected; write its heartbeat.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.command()
@@ -53,6 +55,8 @@ def heartbeat(
     from recovery.adapters.postgres.server import PostgresServer
     from recovery.site import site
 
+    if once and every is not None:
+        raise typer.BadParameter("one beat has no interval: leave out --once or --every", param_hint="--every")
     server = PostgresServer(site().backup_address())
     if once:
         print(server.beat().isoformat())

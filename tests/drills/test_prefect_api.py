@@ -35,6 +35,7 @@ def test_runs_made_without_the_server_are_shown_in_it(served: Served) -> None:
     assert lines[-1].startswith("run done · ")
 
 
+@pytest.mark.works("deployment backup kind repo")
 def test_backup_is_taken_and_shown(served: Served) -> None:
     run = served.wait(served.submit("backup/backup", kind="full", repo="1"))
     assert run["state_type"] == "COMPLETED", served.logs(run["id"])
@@ -44,6 +45,7 @@ def test_backup_is_taken_and_shown(served: Served) -> None:
     until(lambda: any(link in line for line in served.logs(run["id"])))
 
 
+@pytest.mark.refuses("deployment backup kind")
 def test_wrong_choice_is_refused_with_the_reason(served: Served) -> None:
     with pytest.raises(httpx.HTTPStatusError) as refused:
         served.submit("backup/backup", kind="everything")

@@ -72,6 +72,15 @@ def test_its_run_belongs_to_its_deployment_and_says_what_it_does(served: Served,
     until(lambda: slots(served, "site-prepare") == 0)
 
 
+@pytest.mark.works("--no-server")
+def test_without_the_server_by_wish_no_run_is_made_in_it(served: Served, seen: dict[str, str]) -> None:
+    done = recover(seen, "--no-server", "site", "prepare")
+    assert done.returncode == 0, done.stderr
+    assert not LINK.findall(done.stderr)
+    assert "✓" in done.stderr.splitlines()[0]
+    assert "flow_run_id" not in (newest_run(served) / "journal.jsonl").read_text()
+
+
 def test_as_json_the_answer_alone_is_on_standard_output(served: Served, seen: dict[str, str]) -> None:
     done = recover(seen, "site", "prepare", "--json")
     assert json.loads(done.stdout)["applied"] is False
@@ -87,6 +96,7 @@ def test_a_refusal_is_said_once_and_ends_with_its_own_status(served: Served, see
     assert (run["name"], run["state_type"]) == ("restore to yesterday", "FAILED")
 
 
+@pytest.mark.works("--verbose")
 def test_with_v_every_command_is_shown_once(served: Served, seen: dict[str, str]) -> None:
     done = recover(seen, "-v", "site", "prepare")
     ran = [line for line in done.stderr.splitlines() if line.startswith("run ")]

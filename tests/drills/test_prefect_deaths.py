@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from recovery.lease import lease_holder
 from tests.fix_prefect import Served
 from tests.waiting import until
@@ -71,6 +73,7 @@ def test_run_outlives_the_server_and_its_database(served: Served) -> None:
     assert served.wait(served.submit("nap/nap"))["state_type"] == "COMPLETED"
 
 
+@pytest.mark.works("serve --detach --stop --status")
 def test_stop_ends_the_runs_and_leaves_nothing(served: Served) -> None:
     nap = served.nap()
     stopped = served.recover("serve", "--stop")

@@ -23,6 +23,7 @@ def pictures(tmp_path: Path) -> Path:
     return Path(os.environ.get("SCREENSHOTS", tmp_path))
 
 
+@pytest.mark.works("deployment restore target_time validate_only")
 def test_restore_is_started_from_its_form(served: Served, page: Any, pictures: Path) -> None:
     run = served.wait(served.submit("backup/backup", kind="full", repo="1"))
     assert run["state_type"] == "COMPLETED", served.logs(run["id"])

@@ -86,6 +86,7 @@ def test_in_the_segment_that_is_still_open(marked: Drill, name: str) -> None:
     stands_exactly(marked, name, before, after)
 
 
+@pytest.mark.works("backup restore --target-name")
 def test_in_an_older_segment_and_beside_a_name_that_begins_alike(marked: Drill) -> None:
     make_point(marked, "nightly 2")
     before = mark(marked)
@@ -135,6 +136,7 @@ def test_a_name_given_twice_is_refused_with_both_positions_and_moments(marked: D
         marked.drop(report)
 
 
+@pytest.mark.refuses("backup restore --target-name")
 def test_a_name_that_was_never_given_is_refused_with_those_that_were(marked: Drill) -> None:
     make_point(marked, "the newest one")
     said = marked.refusal(*RESTORE, "--target-name", "the newest", status=REFUSED)

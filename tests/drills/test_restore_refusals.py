@@ -60,9 +60,33 @@ def _nothing_is_left(drill: Drill):
             "NEXT: known are clickview-backups in us-east-1, clickview-backups-west in us-west-2; "
             "add it to recovery.toml as [backup.secondary]",
         ),
+        (
+            ("--source-bucket", "elsewhere"),
+            "elsewhere in any region is not a repository of this site\n"
+            "NEXT: known are clickview-backups in us-east-1, clickview-backups-west in us-west-2; "
+            "add it to recovery.toml as [backup.secondary]",
+        ),
+        (
+            ("--validate-only", "--target-database", "clickview_restored"),
+            "--validate-only keeps nothing, so there would be no database clickview_restored\n"
+            "NEXT: leave out --validate-only or --target-database",
+        ),
+        (
+            ("--accept-failed-checks", " "),
+            "--accept-failed-checks has no reason; it is written down with the copy\n"
+            "NEXT: give a reason, or leave the option out",
+        ),
+        (
+            ("--accept-failed-checks", "it must be", "--drop-failed"),
+            "a copy that fails its checks cannot be accepted and dropped\nNEXT: give a reason, or leave the option out",
+        ),
         (("--target-timeline", "9"), "timeline 9 is not in the archive\nNEXT: name one of: 1"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+@pytest.mark.refuses(
+    "backup restore --target-time --target-lsn --target-name --backup-id --target-database --target-timeline",
+    "backup restore --source-region --source-bucket --validate-only --accept-failed-checks --drop-failed",
 )
 def test_what_cannot_be_meant_is_refused(drill: Drill, options: tuple[str, ...], said: str) -> None:
     assert drill.refusal(*RESTORE, *options, status=REFUSED) == said

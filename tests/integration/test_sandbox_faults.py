@@ -12,6 +12,7 @@ from recovery.errors import GateRefused, RecoveryError, VerificationFailed
 from sandbox import faults, notes, processes, site
 from sandbox.layout import Sandbox
 from tests.fix_sandbox import ask
+from tests.sandbox_commands import break_, sandbox_command
 from tests.waiting import until
 
 
@@ -30,23 +31,25 @@ def test_kill_primary_leaves_no_process_and_the_application_says_so(broken: Sand
     assert notes.compare(broken.admin_address(), writes, since).lost_rows == 0
 
 
+@pytest.mark.works("sandbox break FAULT --dir --rows --json")
+@pytest.mark.refuses("sandbox break --undo")
 def test_delete_rows_tells_the_moment_and_the_notes_count_the_loss(broken: Sandbox) -> None:
     until(lambda: noted_dashboards(broken) >= 40, what="40 dashboards of the writer")
     before, begin = ask(broken, "SELECT count(*) FROM dashboards"), ask(broken, "SELECT clock_timestamp()")
-    done = faults.break_it(broken, "delete-rows", faults.Options(rows=30))
-    assert done.committed_at is not None
-    assert begin <= done.committed_at <= datetime.now(UTC)
-    assert done.details["rows"] == 30
+    done = break_(broken, "delete-rows", "--rows", "30")
+    committed_at = datetime.fromisoformat(done["committed_at"])
+    assert begin <= committed_at <= datetime.now(UTC)
+    assert done["rows"] == 30
     assert ask(broken, "SELECT count(*) FROM dashboards") >= before - 30  # the writer goes on
-    just_before = done.committed_at - timedelta(microseconds=1)
+    just_before = committed_at - timedelta(microseconds=1)
     # The writer notes a commit after it: what was visible to the fault may not be noted yet.
-    until(lambda: notes.committed_after(notes.read_notes(broken.notes_file), done.committed_at), what="a later write")
+    until(lambda: notes.committed_after(notes.read_notes(broken.notes_file), committed_at), what="a later write")
     found = notes.compare(broken.admin_address(), notes.read_notes(broken.notes_file), just_before)
     # Each of the newest dashboards is the writer's, with two widgets.
     assert len(found.lost["dashboards"]) == 30
     assert len(found.lost["widgets"]) == 60
-    with pytest.raises(GateRefused, match="delete-rows can't be undone"):
-        faults.undo(broken, "delete-rows")
+    undone = sandbox_command(broken.folder, "break", "delete-rows", "--undo")
+    assert (undone.returncode, "delete-rows can't be undone" in undone.stderr) == (14, True)
 
 
 def test_corrupt_heap_page_is_seen_on_both_servers_and_undone(broken: Sandbox) -> None:
@@ -57,6 +60,18 @@ def test_corrupt_heap_page_is_seen_on_both_servers_and_undone(broken: Sandbox) -
     faults.undo(broken, "corrupt-heap-page")
     for server in ("primary", "standby"):
         assert ask(broken, "SELECT sum(length(title)) FROM widgets", server=server) > 0
+
+
+@pytest.mark.works("sandbox break FAULT --table --server --undo")
+def test_corrupt_heap_page_of_the_named_table_on_the_named_server(broken: Sandbox) -> None:
+    damaged = break_(broken, "corrupt-heap-page", "--table", "audit_logs", "--server", "standby")
+    query = "SELECT sum(length(action)) FROM audit_logs"
+    assert damaged["relation"] == "audit_logs"
+    assert ask(broken, query) > 0
+    with pytest.raises(VerificationFailed, match=f"invalid page in block {damaged['page']}"):
+        ask(broken, query, server="standby")
+    break_(broken, "corrupt-heap-page", "--undo")
+    assert ask(broken, query, server="standby") > 0
 
 
 def test_corrupt_index_is_seen_by_amcheck_only_and_undone(broken: Sandbox) -> None:

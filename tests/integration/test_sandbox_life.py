@@ -13,7 +13,8 @@ import pytest
 from recovery.errors import GateRefused, SettingsInvalid
 from sandbox import faults, processes, services, site
 from sandbox.layout import Sandbox, load
-from tests.fix_sandbox import EVERYTHING, RECOVER, NewSandbox
+from tests.fix_sandbox import EVERYTHING, NewSandbox
+from tests.sandbox_commands import RECOVER
 from tests.waiting import PATIENCE, until
 
 
@@ -84,6 +85,7 @@ def test_up_refuses_a_folder_in_use_and_a_path_too_long(sandbox: Sandbox, tmp_pa
     assert site.health(sandbox) == "healthy"
 
 
+@pytest.mark.works("sandbox status --dir --json")
 def test_status_as_json_and_its_exit_status(broken: Sandbox) -> None:
     argv = [*RECOVER, "sandbox", "status", "--dir", str(broken.folder), "--json"]
     told = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)

@@ -7,13 +7,16 @@ import subprocess
 import urllib.request
 from datetime import UTC, datetime
 
+import pytest
+
 from recovery.adapters.secrets import Secrets
 from recovery.environment import our_environment
 from recovery.settings import load_settings
 from sandbox import notes, site
 from sandbox.aws import aws_client, s3
 from sandbox.layout import BUCKETS, Sandbox
-from tests.fix_sandbox import EVERYTHING, RECOVER, NewSandbox, ask
+from tests.fix_sandbox import EVERYTHING, NewSandbox, ask
+from tests.sandbox_commands import RECOVER
 from tests.waiting import PATIENCE, until
 
 WRITTEN = {
@@ -30,6 +33,7 @@ def check_settings(sandbox: Sandbox, **variables: str):
     return json.loads(checked.stdout), checked.stderr
 
 
+@pytest.mark.works("settings check --json")
 def test_its_settings_are_complete_and_a_weak_secret_is_a_warning(sandbox: Sandbox) -> None:
     assert check_settings(sandbox) == ({"file": str(sandbox.settings_file), "problems": [], "warnings": []}, "")
     told, said = check_settings(sandbox, DB_PASSWORD="sandbox")
@@ -59,6 +63,7 @@ def test_the_settings_are_accepted_and_their_secrets_resolve(sandbox: Sandbox) -
     assert [repo.bucket for repo in settings.backup.repos] == list(BUCKETS.values())
 
 
+@pytest.mark.works("site prepare --apply --restart --json")
 def test_it_is_prepared_for_backups_by_the_same_code_as_any_site(sandbox: Sandbox) -> None:
     assert ask(sandbox, "SELECT current_setting('archive_mode')") == "on"
     again = json.loads(site.recover(sandbox, "site", "prepare", "--json"))
@@ -125,6 +130,7 @@ def noted(sandbox: Sandbox) -> set[str]:
     return set(notes.acknowledged_until(notes.read_notes(sandbox.notes_file), datetime.now(UTC)))
 
 
+@pytest.mark.works("sandbox env --dir")
 def test_the_variables_are_the_runbooks_own(sandbox: Sandbox) -> None:
     script = (
         f'eval "$({" ".join(RECOVER[:1])} -c "$1" sandbox env --dir {sandbox.folder})" && '

@@ -16,6 +16,8 @@ from recovery.settings import load_settings
 from sandbox import faults, site
 from sandbox.aws import s3
 from sandbox.layout import BUCKETS, Sandbox
+from tests.fix_sandbox import ask
+from tests.sandbox_commands import break_, sandbox_command
 from tests.waiting import PATIENCE, until
 
 
@@ -25,6 +27,17 @@ def pgbackrest(sandbox: Sandbox, *arguments: str, check: bool = True):
     argv = ["pgbackrest", *options, *arguments]
     passwords = {"PGPASSFILE": str(folder / "pgpass")}
     return Host(sandbox.prefix).run(argv, timeout_seconds=PATIENCE, env=passwords, check=check)
+
+
+@pytest.mark.works("sandbox break --segment --repo --undo")
+def test_lose_wal_segment_takes_the_named_one_from_the_named_region(broken: Sandbox) -> None:
+    segment = ask(broken, "SELECT pg_walfile_name(pg_create_restore_point('named'))")
+    ask(broken, "SELECT pg_switch_wal()")
+    until(lambda: all(segment in segments(broken, side) for side in BUCKETS), what=f"{segment} in both regions")
+    assert break_(broken, "lose-wal-segment", "--segment", segment, "--repo", "2")["segment"] == segment
+    assert {side: segment in segments(broken, side) for side in BUCKETS} == {"east": True, "west": False}
+    break_(broken, "lose-wal-segment", "--undo")
+    assert segment in segments(broken, "west")
 
 
 def test_lose_wal_segment_takes_it_from_both_regions_and_undo_brings_it_back(broken: Sandbox) -> None:
@@ -60,21 +73,26 @@ def test_wrong_cipher_key_makes_the_repositories_unreadable_until_undone(broken:
     assert "backrest-format" in pgbackrest(broken, *read).stdout
 
 
+@pytest.mark.works("sandbox break --cut --undo")
+@pytest.mark.refuses("sandbox break --cut")
 @pytest.mark.parametrize(("cut", "least"), [(False, 1.0), (True, 0.0)])
 def test_s3_down_hangs_or_cuts_one_region_only(broken: Sandbox, cut: bool, least: float) -> None:
-    faults.break_it(broken, "s3-down", faults.Options(cut=cut))
+    break_(broken, "s3-down", *(["--cut"] if cut else []))
     assert knock(broken, "west") is not None
     begin = time.monotonic()
     assert knock(broken, "east", seconds=2) is None
     assert time.monotonic() - begin >= least
     frozen = [state.name for state in site.status(broken) if state.state == "frozen"]
     assert frozen == ([] if cut else ["s3-east"])
-    faults.undo(broken, "s3-down")
+    again = sandbox_command(broken.folder, "break", "s3-down", "--cut")
+    assert (again.returncode, "s3-down was made already" in again.stderr) == (14, True)
+    break_(broken, "s3-down", "--undo")
     until(lambda: knock(broken, "east"), what="an answer of S3")
 
 
+@pytest.mark.works("sandbox break --repo --delay")
 def test_s3_slow_delays_every_answer_of_one_region(broken: Sandbox) -> None:
-    faults.break_it(broken, "s3-slow", faults.Options(repo=2, delay_ms=2000))
+    break_(broken, "s3-slow", "--repo", "2", "--delay", "2000")
     slow = knock(broken, "west")
     assert slow is not None
     assert slow > 2.0
@@ -83,10 +101,11 @@ def test_s3_slow_delays_every_answer_of_one_region(broken: Sandbox) -> None:
     until(lambda: answers_within(broken, "west", 2.0), what="an answer without the delay")
 
 
+@pytest.mark.works("sandbox break --free")
 @pytest.mark.skipif(os.geteuid() != 0, reason="disk-full takes root")
 def test_disk_full_gives_a_real_no_space_left(broken: Sandbox) -> None:
     scratch = load_settings(broken.settings_file, {}).scratch_dir
-    faults.break_it(broken, "disk-full", faults.Options(free_bytes=200_000))
+    break_(broken, "disk-full", "--free", "200KB")
     full = HERE.run(
         ["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=PATIENCE, check=False
     )

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
-import typer
 
 from recovery.cli.main import _GROUPS, main
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
+from tests.unit.drilled import commands
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -55,7 +52,9 @@ def test_help_imports_only_what_it_shows() -> None:
     assert all(name in told.stdout for name in _GROUPS)
 
 
-def test_a_shell_of_another_alphabet_costs_a_letter_not_the_command(tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_shell_of_another_alphabet_costs_a_letter_not_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """In a Latin-1 shell (LC_ALL=de_DE) it ended with a traceback."""
     monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
     (tmp_path / "recovery.toml").write_text(COMPLETE)
@@ -63,24 +62,17 @@ def test_a_shell_of_another_alphabet_costs_a_letter_not_the_command(tmp_path: Pa
     assert (shown.returncode, shown.stderr) == (0, "")
 
 
-def commands() -> list[tuple[str, click.Command]]:
-    found: list[tuple[str, click.Command]] = []
-    for name, (module, _) in _GROUPS.items():
-        made: Any = typer.main.get_command(importlib.import_module(module).app)
-        found += [(f"{name} {one}", inner) for one, inner in getattr(made, "commands", {}).items()] or [(name, made)]
-    return found
-
-
 def test_every_command_says_what_it_does_and_so_does_every_option() -> None:
-    bare = [name for name, command in commands() if not command.help]
+    found = [(name, command) for name, command in commands() if name]
+    bare = [name for name, command in found if not command.help]
     bare += [
         f"{name} {option.opts[0]}"
-        for name, command in commands()
+        for name, command in found
         for option in command.params
-        if isinstance(option, click.Option) and not option.help
+        if option.param_type_name == "option" and not option.help
     ]
     assert bare == []
-    assert len(commands()) > 20
+    assert len(found) > 20
 
 
 def here(monkeypatch: pytest.MonkeyPatch, *words: str, config: Path = Path("/none/recovery.toml")) -> int:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from checks.restore_request import Wish, database_name_refusal, read_target, source_repositories
+from checks.restore_request import Wish, database_name_refusal, proof_refusal, read_target, source_repositories
 from recovery.facts import RecoveryTarget, Refusal, TargetKind
 from tests.unit.build import settings
 
@@ -113,4 +113,13 @@ def test_repository_that_is_none_of_ours() -> None:
     assert source_repositories(Wish(source_region="us-west-2", source_bucket="east-bucket"), TWO) == Refusal(
         "east-bucket in us-west-2 is not a repository of this site",
         "known are east-bucket in us-east-1, west-bucket in us-west-2; add it to recovery.toml as [backup.secondary]",
+    )
+
+
+def test_what_keeps_nothing_makes_no_database() -> None:
+    wish = Wish(target_database="clickview_restored")
+    assert proof_refusal(wish, kept=True) is None
+    assert proof_refusal(Wish(), kept=False) is None
+    assert proof_refusal(wish, kept=False) == (
+        "--validate-only keeps nothing, so there would be no database clickview_restored"
     )

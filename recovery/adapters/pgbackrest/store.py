@@ -111,8 +111,8 @@ class PgBackRest:
         }
 
     def create_stanza(self) -> None:
-        """Make the stanza in every repository. Idempotent."""
-        self._run("stanza-create", seconds=300)
+        """Make the stanza in every repository. Idempotent. Waits for the archiver, which holds the lock, too."""
+        self._when_free(lambda: self._run("stanza-create", seconds=300))
 
     def check_archiving(self) -> None:
         """Prove that a WAL segment reaches every repository. Writes a restore point and switches WAL."""
@@ -138,12 +138,22 @@ class PgBackRest:
         return self._back_up(options, on_progress), False
 
     def _back_up(self, options: list[str], on_progress: Callable[[Progress], None]) -> str:
-        watch = _BackupWatch(on_progress)
+        watch, seconds = _BackupWatch(on_progress), self._settings.backup.timeout_seconds
+        self._when_free(
+            lambda: self._run("backup", *options, seconds=seconds, on_line=watch.line),
+            on_wait=lambda: on_progress(Progress("waiting for another backup to end")),
+        )
+        if not watch.label:
+            raise VerificationFailed("pgBackRest ended well but named no new set", "run: recover backup list")
+        return watch.label
+
+    def _when_free(self, run: Callable[[], object], *, on_wait: Callable[[], None] = lambda: None) -> None:
+        """Run a command again while another one holds its lock, up to lock_wait_seconds."""
         deadline = time.monotonic() + self._settings.backup.lock_wait_seconds
         while True:
             try:
-                self._run("backup", *options, seconds=self._settings.backup.timeout_seconds, on_line=watch.line)
-                break
+                run()
+                return
             except CommandFailed as error:
                 if error.status != _LOCKED:
                     raise
@@ -151,11 +161,8 @@ class PgBackRest:
                     raise Busy(
                         "another backup or expire is still running on this stanza", "wait for it, then run this again"
                     ) from error
-                on_progress(Progress("waiting for another backup to end"))
+                on_wait()
                 time.sleep(_BUSY_POLL_SECONDS)
-        if not watch.label:
-            raise VerificationFailed("pgBackRest ended well but named no new set", "run: recover backup list")
-        return watch.label
 
     def annotate(self, label: str, repo: int, annotations: Mapping[str, str]) -> None:
         """Note something on a set. Idempotent; an empty value takes the note away."""
