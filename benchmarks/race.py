@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from benchmarks.arena import Arena, open_arena
 from benchmarks.barman import barman_cloud
@@ -13,6 +13,7 @@ from benchmarks.engine import engine, engine_with_defaults, warm_up
 from benchmarks.flow import flow
 from benchmarks.measure import Content, Contestant
 from benchmarks.results import Row, medians
+from benchmarks.small_tables import check_small_tables
 from recovery.errors import VerificationFailed
 
 Say = Callable[[str], None]
@@ -31,13 +32,18 @@ def race(size: str, repeat: int, say: Say) -> list[Row]:
         expected = arena.content()
         say(f"{expected.database_bytes / 1e6:.0f} MB, {sum(expected.rows.values()):,} rows; warming up")
         warm_up(arena)
-        rows = []
+        rows: list[Row] = []
         for number in range(repeat):
             for contestant in contestants[number:] + contestants[:number]:
-                for row in turn(contestant, expected):
-                    say(f"{row.work:8} {row.who:32} {_shown(row)}")
-                    rows.append(row)
+                rows += _told(turn(contestant, expected), say)
+            rows += _told([check_small_tables(arena)], say)
     return medians(rows)
+
+
+def _told(rows: Iterable[Row], say: Say) -> Iterator[Row]:
+    for row in rows:
+        say(f"{row.work:8} {row.who:32} {_shown(row)}")
+        yield row
 
 
 def line_up(arena: Arena, say: Say) -> list[Contestant]:

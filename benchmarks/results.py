@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -11,16 +11,18 @@ from typing import Literal
 
 from benchmarks.dumps import DUMP
 from benchmarks.engine import ENGINE
-from benchmarks.flow import FLOW
+from benchmarks.flow import FLOW, FLOW_CHECKED
 
-Work = Literal["backup", "restore"]
+Work = Literal["backup", "restore", "check"]
 _FASTER = {"backup": 2.5, "restore": 4.0}
 _ALLOWED_SHARE, _ALLOWED_SECONDS = 1.05, 3.0
+_ALLOWED_WITH_CHECKS, _ALLOWED_TABLES_SECONDS = 1.6, 15.0
+CHECKED_TABLES = "3,000 small tables"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One work of one contestant. `bytes`: stored by a backup, brought back by a restore."""
+    """One work of one contestant. `bytes`: stored by a backup, brought back by a restore, looked at by a check."""
 
     work: Work
     who: str
@@ -67,7 +69,19 @@ def aims(rows: Iterable[Row]) -> list[Aim]:
         found.append(
             Aim(f"{work}: {dump / flow:.1f} × faster than {DUMP} (aim: at least {faster} ×)", dump / flow >= faster)
         )
-    return found
+    return found + list(_aims_of_checks(seconds))
+
+
+def _aims_of_checks(seconds: Mapping[tuple[Work, str], float]) -> Iterator[Aim]:
+    """The proof must not cost more than what it proves."""
+    checked, plain = seconds.get(("restore", FLOW_CHECKED)), seconds.get(("restore", FLOW))
+    if checked and plain:
+        said = f"restore: flow with checks {checked:.1f} s, flow without {plain:.1f} s"
+        allowed = plain * _ALLOWED_WITH_CHECKS
+        yield Aim(f"{said} (aim: at most {_ALLOWED_WITH_CHECKS} ×, {allowed:.1f} s)", checked <= allowed)
+    if tables := seconds.get(("check", CHECKED_TABLES)):
+        said = f"{CHECKED_TABLES} checked in {tables:.1f} s"
+        yield Aim(f"{said} (aim: less than {_ALLOWED_TABLES_SECONDS:.0f} s)", tables < _ALLOWED_TABLES_SECONDS)
 
 
 def table(rows: Iterable[Row]) -> str:

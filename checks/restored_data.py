@@ -35,6 +35,9 @@ HEARTBEAT = TableName("clickview_recovery", "heartbeat")
 # PostgreSQL did not promise it at the source either: only rows that came after the key were looked at.
 NOT_VALID = "the key is NOT VALID, so it was never promised for older rows"
 
+# That it is invalid is said of the index itself, and whether that is news.
+INVALID = "the index is invalid, so it keeps nobody from writing a second one"
+
 _COLLATIONS = """
 SELECT * FROM (
     SELECT DISTINCT 'collation ' || l.oid::regcollation AS what, l.collversion AS recorded,
@@ -135,9 +138,10 @@ def _unique_keys(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.unique_keys:
         name, expected = f"{key.table}: {key.name} is unique", f"no two rows share {', '.join(key.terms)}"
         if key.columns and key.nulls_distinct:
-            yield Expectation("unique keys", name, expected, ExpectationKind.UNIQUE, key.table, columns=key.columns)
+            one = Expectation("unique keys", name, expected, ExpectationKind.UNIQUE, key.table, columns=key.columns)
         else:
-            yield no_rows("unique keys", name, expected, _duplicates(key), table=key.table)
+            one = no_rows("unique keys", name, expected, _duplicates(key), table=key.table)
+        yield one if key.valid else replace(one, known=INVALID)
 
 
 def _duplicates(key: UniqueKey) -> str:

@@ -18,6 +18,7 @@ from deployments.processes import began_before
 from recovery.adapters.files import remove_tree, write_text
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.process import PROMPT_SECONDS, Host, failed
+from recovery.environment import program_environment
 from recovery.errors import Interrupted, RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import DatabaseAddress
 from recovery.ports import release_ports, reserve_ports
@@ -92,7 +93,7 @@ class OwnPostgres:
         child = start_child(
             "postgres",
             self._command(),
-            environment={"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"},
+            environment=program_environment(),
             folder=self.place.folder,
             log=self.place.log_dir / "postgres.log",
             stop_signal=signal.SIGINT,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from recovery.environment import our_environment
 from recovery.errors import SettingsInvalid
 from recovery.server_address import client_environment, server_folder
 from recovery.settings import Settings
-from recovery.settings.load import find_settings_file
+from recovery.settings.load import settings_environment
 
 WORK_POOL = "recovery"
 
@@ -99,9 +99,8 @@ def server_environment(place: Place, database_url: str) -> dict[str, str]:
 
 def worker_environment(place: Place) -> dict[str, str]:
     """The environment of the worker, handed on to every run it starts."""
-    environment = client_environment(os.environ, place.state_dir, place.url, place.password)
-    if file := find_settings_file():
-        environment["RECOVERY_CONFIG"] = str(file.absolute())
+    ours = our_environment(settings_environment())
+    environment = client_environment(ours, place.state_dir, place.url, place.password)
     return environment | {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_WORKER_ENABLE_CANCELLATION": "true"}
 
 

@@ -12,7 +12,7 @@ _ENGINE = b"prefect.engine"
 def flow_run_processes(home: Path) -> dict[str, int]:
     """The flow runs of the server with this Prefect home, and the process that carries each.
 
-    The command is looked at too: a server that a restore left running has inherited the environment.
+    The command is looked at too: what `recover serve` starts besides them has the same home.
     Raises: OSError when the kernel could not be asked: no run must be taken for dead because of that.
     """
     found = {}

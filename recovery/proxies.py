@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# Where an AWS machine asks for the keys of its own role: on the machine, too.
+_METADATA = ("169.254.169.254",)
 _NUMBERS = re.compile(r"\d+(\.\d+){3}")
 _NAME = re.compile(r"[\w.*-]+(:\d+)?", re.ASCII)
 
@@ -20,7 +22,7 @@ def with_direct_way_to(host: str, environment: Mapping[str, str]) -> dict[str, s
     (https://www.python-httpx.org/environment_variables/)
     """
     kept = {name: value for name, value in environment.items() if _may_stay(name.lower(), value)}
-    named = [*_hosts(kept.get("NO_PROXY", "")), *_hosts(kept.get("no_proxy", "")), *_LOOPBACK, host]
+    named = [*_hosts(kept.get("NO_PROXY", "")), *_hosts(kept.get("no_proxy", "")), *_LOOPBACK, *_METADATA, host]
     direct = "*" if "*" in named else ",".join(dict.fromkeys(named))  # Python's own library knows * only alone
     return kept | dict.fromkeys(("NO_PROXY", "no_proxy"), direct)
 

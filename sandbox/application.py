@@ -19,6 +19,7 @@ from psycopg import sql
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from recovery.adapters.postgres.connection import open_connection
 from sandbox.connections import database_url, read_connections
 from sandbox.layout import Sandbox, load
 
@@ -83,7 +84,7 @@ class Backend:
         return 201, {"token": token}
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
-        return psycopg.connect(
+        return open_connection(
             database_url(self._sandbox),
             connect_timeout=2,
             options="-c statement_timeout=5000",

@@ -89,7 +89,7 @@ def make_schema(address: DatabaseAddress) -> None:
 
 
 def fill(admin: DatabaseAddress, size_bytes: int) -> None:
-    """Fill empty tables to about this size, two files of rows at a time."""
+    """Fill empty tables to about this size (indexes included), two files of rows at a time."""
     wanted = {table: max(_FEW, int(1.17 * per_mb * size_bytes / 1e6)) for table, per_mb in _ROWS_PER_MB.items()}
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(_fill_tables, admin, part, wanted) for part in _ROWS]:

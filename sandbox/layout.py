@@ -6,11 +6,12 @@ import json
 import os
 import pwd
 import shutil
-import subprocess
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from recovery.adapters.process import HERE, PROMPT_SECONDS
+from recovery.environment import SANDBOX_MARK
 from recovery.errors import GateRefused, SettingsInvalid
 from recovery.facts import DatabaseAddress
 from recovery.ports import reserve_ports
@@ -28,7 +29,7 @@ PORT_NAMES = (
 )
 REGIONS = {"east": "us-east-1", "west": "us-west-2"}
 BUCKETS = {"east": "clickview-backups", "west": "clickview-backups-west"}
-MARKER = "CLICKVIEW_SANDBOX"
+MARKER = SANDBOX_MARK
 SERVER_USER = "postgres"
 
 # What starts, stops or follows and is not there by then hangs; it takes a second or two on a quiet machine.
@@ -201,7 +202,7 @@ def find_bin_dir() -> Path:
     if found := shutil.which("pg_ctl"):
         return Path(found).resolve().parent
     if config := shutil.which("pg_config"):
-        told = subprocess.run([config, "--bindir"], capture_output=True, text=True, timeout=10, check=False)
+        told = HERE.run([config, "--bindir"], timeout_seconds=PROMPT_SECONDS, check=False)
         if (bin_dir := Path(told.stdout.strip())).joinpath("pg_ctl").exists():
             return bin_dir
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: int(path.parts[-3]))

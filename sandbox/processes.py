@@ -9,7 +9,8 @@ import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from recovery.settings.model import ENVIRONMENT
+from recovery.adapters.process import HERE, PROMPT_SECONDS
+from recovery.environment import our_environment
 from recovery.waiting import wait_until
 from sandbox.layout import MARKER
 
@@ -30,7 +31,7 @@ def spawn(argv: Iterable[str | Path], log_file: Path, environment: Mapping[str, 
             stderr=log,
             cwd="/",
             start_new_session=True,
-            env={**clean_environment(), **environment},
+            env=our_environment(environment),
         )
     _started.append(process)  # reaped when it ends, so that it never looks alive as a zombie
     return process.pid
@@ -111,16 +112,7 @@ def free_shared_memory(pid_file: Path) -> None:
         for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[:2] == [key, identifier] and fields[6] == "0":
-                subprocess.run(["ipcrm", "-m", identifier], timeout=10, check=False)
-
-
-def clean_environment() -> dict[str, str]:
-    # Settings and servers of the caller's shell must not reach the sandbox.
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ENVIRONMENT and not name.startswith(("PG", "AWS_", "RECOVERY_"))
-    }
+                HERE.run(["ipcrm", "-m", identifier], timeout_seconds=PROMPT_SECONDS, check=False)
 
 
 def _belongs(pid: int, folder: Path) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
+from recovery.adapters.process import HERE, PROMPT_SECONDS
 from recovery.errors import VerificationFailed
 from recovery.ports import release_ports
 from recovery.waiting import wait_until
@@ -28,7 +28,7 @@ def remove_everything(folder: Path) -> None:
         if "postmaster.pid" in files:
             processes.free_shared_memory(Path(directory, "postmaster.pid"))
     for mount in _mounts(folder):
-        subprocess.run(["umount", "--lazy", mount], timeout=30, check=False)
+        HERE.run(["umount", "--lazy", mount], timeout_seconds=PROMPT_SECONDS, check=False)
     _remove_tree(folder)
     release_ports(folder)
     if left := processes.all_pids(folder):

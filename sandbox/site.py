@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from recovery.adapters.application import open_url
 from recovery.errors import SettingsInvalid, TargetUnreachable
 from recovery.waiting import wait_until
 from sandbox import processes, services
@@ -106,7 +106,7 @@ def health(sandbox: Sandbox) -> str:
     """`healthy`, or what the application's health check says instead."""
     url = f"http://127.0.0.1:{sandbox.ports['backend']}/health"
     try:
-        with urllib.request.urlopen(url, timeout=_ANSWER_SECONDS):
+        with open_url(url, seconds=_ANSWER_SECONDS):
             return "healthy"
     except urllib.error.HTTPError as error:
         with error:

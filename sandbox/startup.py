@@ -8,8 +8,9 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+from recovery.environment import our_environment
 from recovery.errors import VerificationFailed
-from sandbox import processes, services
+from sandbox import services
 from sandbox.layout import MARKER, REGIONS, SERVER_USER, Sandbox
 
 _PREPARE_SECONDS = 900
@@ -67,10 +68,9 @@ def recover(sandbox: Sandbox, *arguments: str, seconds: float = _PREPARE_SECONDS
 
     Raises: VerificationFailed with its last lines.
     """
-    environment = {**processes.clean_environment(), **recover_environment(sandbox)}
     ended = subprocess.run(
         [sys.executable, "-c", _RECOVER, *arguments],
-        env=environment,
+        env=our_environment(recover_environment(sandbox)),
         cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,

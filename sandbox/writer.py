@@ -23,6 +23,7 @@ from typing import Any, LiteralString, TextIO
 
 import psycopg
 
+from recovery.adapters.postgres.connection import open_connection
 from sandbox.connections import database_url
 from sandbox.layout import Sandbox, load
 
@@ -161,7 +162,7 @@ class Writer:
         self._notes.flush()
 
     def _connect(self) -> Connection:
-        return psycopg.connect(
+        return open_connection(
             database_url(self._sandbox),
             connect_timeout=2,
             autocommit=True,

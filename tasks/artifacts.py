@@ -125,7 +125,12 @@ def _ask(method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
     user, _, password = (api.auth_string.get_secret_value() if api.auth_string else "").partition(":")
     try:
         answer = httpx.request(
-            method, f"{api.url}{path}", json=body, auth=(user, password) if user else None, timeout=_DEADLINE_SECONDS
+            method,
+            f"{api.url}{path}",
+            json=body,
+            auth=(user, password) if user else None,
+            timeout=_DEADLINE_SECONDS,
+            trust_env=False,
         )
         answer.raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -10,7 +10,7 @@ from recovery.adapters.postgres.databases import SiteDatabases
 from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
 from recovery.adapters.postgres.recovered import dump_and_load
 from recovery.adapters.postgres.replay import follow_replay
-from recovery.errors import RecoveryError, VerificationFailed
+from recovery.errors import GateRefused, RecoveryError, VerificationFailed
 from recovery.facts import ReachedPoint, RestorePlan
 from recovery.settings import RepoSettings
 from recovery.site import site
@@ -58,6 +58,8 @@ def restore_copy(plan: RestorePlan, repos: tuple[RepoSettings, ...], repo: int) 
     bar = ProgressArtifact("restore-progress", f"Restore of {plan.backup.label}")
     try:
         site().copies.restore_files(plan, places, repo, ProgressReporter(bar))
+    except GateRefused:  # what is there is somebody's
+        raise
     except BaseException:
         site().copies.remove(places)  # nothing half-restored stays
         raise

@@ -29,7 +29,7 @@ bucket = "tests"
 [site]
 state_dir = "{state_dir}"
 [checks]
-timeout_seconds = 120
+timeout_seconds = 600
 """
 
 

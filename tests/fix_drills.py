@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from recovery.adapters.postgres.connection import connect
+from recovery.environment import our_environment
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
 from sandbox.layout import Sandbox, load
@@ -54,7 +55,7 @@ class Drill:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start `recover …` and do not wait."""
-        environment = processes.clean_environment() | site.recover_environment(self.sandbox) | self.more
+        environment = our_environment(site.recover_environment(self.sandbox) | self.more)
         environment["RECOVERY_CONFIG"] = str(self.settings)
         pipe = subprocess.PIPE
         return subprocess.Popen([*RECOVER, *words], env=environment, cwd="/", stdout=pipe, stderr=pipe, text=True)

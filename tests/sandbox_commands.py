@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sandbox import processes
+from recovery.environment import our_environment
 from sandbox.layout import Sandbox
 from tests.waiting import PATIENCE
 
@@ -18,7 +18,7 @@ RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 def sandbox_command(folder: Path, command: str, *words: str) -> subprocess.CompletedProcess[str]:
     """A command on the sandbox of this folder; there need not be one yet."""
     argv = [*RECOVER, "sandbox", command, *words, "--dir", str(folder)]
-    environment = processes.clean_environment()
+    environment = our_environment()
     return subprocess.run(argv, cwd="/", env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 

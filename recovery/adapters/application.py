@@ -7,6 +7,7 @@ import json
 import urllib.error
 import urllib.request
 
+from recovery.environment import forget_the_shell
 from recovery.settings.model import ApplicationSettings
 
 _ANSWER_SECONDS = 10.0  # a health check that takes longer says that something is wrong
@@ -28,12 +29,19 @@ class Application:
     def health(self) -> tuple[int, dict[str, object]]:
         """The health check's status (0 when nothing answers) and what it says."""
         try:
-            with urllib.request.urlopen(self._settings.health_url, timeout=_ANSWER_SECONDS) as response:
+            with open_url(self._settings.health_url, seconds=_ANSWER_SECONDS) as response:
                 return response.status, _object(response.read())
         except urllib.error.HTTPError as error:
             return error.code, _object(error.read())
         except (OSError, http.client.HTTPException):
             return 0, {}
+
+
+def open_url(url: str, *, seconds: float) -> http.client.HTTPResponse:
+    """The answer of a web server; on this machine without the proxy that the shell may name."""
+    forget_the_shell()
+    answer: http.client.HTTPResponse = urllib.request.build_opener().open(url, timeout=seconds)
+    return answer
 
 
 def _object(body: bytes) -> dict[str, object]:

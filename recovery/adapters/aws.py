@@ -1,9 +1,10 @@
-"""AWS clients with deadlines: boto3's own would hang for minutes on a frozen server."""
+"""AWS clients with deadlines that know the settings only: no variable and no profile of the shell or its user."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from recovery.environment import NO_FILE, forget_the_shell
 from recovery.redaction import remember_secret
 from recovery.settings import AwsSettings
 
@@ -40,11 +41,12 @@ def make_client(
     import boto3
     from botocore.config import Config
 
-    return boto3.client(  # type: ignore[call-overload]
+    forget_the_shell()
+    return boto3.Session(botocore_session=_session()).client(  # type: ignore[call-overload]
         service,
         region_name=region,
         endpoint_url=endpoint_url,
-        verify=ca_file if ca_file else None,
+        verify=ca_file or True,  # None would ask REQUESTS_CA_BUNDLE
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
         config=Config(
@@ -54,6 +56,19 @@ def make_client(
             s3={"addressing_style": "path"} if endpoint_url else None,
         ),
     )
+
+
+def _session() -> Any:
+    """A session without ~/.aws, whose keys are those it is given, else those of the machine's own role."""
+    from botocore.session import Session
+
+    session = Session()
+    for file in ("config_file", "credentials_file"):
+        session.set_config_variable(file, NO_FILE)
+    known = session.get_component("credential_provider")
+    for other in [one.METHOD for one in known.providers if one.METHOD != "iam-role"]:
+        known.remove(other)
+    return session
 
 
 def _plain(secret: SecretStr | None) -> str | None:

@@ -54,6 +54,33 @@ def make_directory(host: Host, path: Path, *, mode: str = "0700") -> None:
     host.run(["mkdir", "-p", "-m", mode, path], timeout_seconds=PROMPT_SECONDS)
 
 
+def make_new_directory(host: Host, path: Path) -> None:
+    """Make a directory that is not there yet.
+
+    Raises: CommandFailed when something is at this path.
+    """
+    host.run(["mkdir", "-m", "0700", path], timeout_seconds=PROMPT_SECONDS)
+
+
+def empty_directories(host: Host, paths: Sequence[Path]) -> list[Path]:
+    """Those of these paths that are directories (not links to one) with nothing in them."""
+    shown = host.run(
+        ["find", *paths, "-maxdepth", "0", "-type", "d", "-empty"], timeout_seconds=PROMPT_SECONDS, check=False
+    )
+    return [path for path in paths if str(path) in shown.stdout.split("\n")]
+
+
+def real_paths(host: Host, paths: Sequence[Path]) -> list[Path]:
+    """These paths without any link in them, whether they exist or not."""
+    shown = host.run(["realpath", "-m", *paths], timeout_seconds=PROMPT_SECONDS)
+    return [Path(line) for line in shown.stdout.split("\n")[:-1]]
+
+
+def is_link(host: Host, path: Path) -> bool:
+    """Whether this path is a symbolic link."""
+    return host.run(["test", "-L", path], timeout_seconds=PROMPT_SECONDS, check=False).status == 0
+
+
 def exists(host: Host, path: Path) -> bool:
     """Whether something is at this path.
 

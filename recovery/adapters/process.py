@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from recovery.environment import FIXED, our_environment, program_environment
 from recovery.errors import CommandFailed, Interrupted, SettingsInvalid, TargetUnreachable
 from recovery.redaction import redact
 
@@ -69,7 +70,8 @@ class Host:
         """Run a program to its end.
 
         `on_line` receives every line of standard output as it comes. A program dies with this
-        process (so that a killed recovery leaves nobody working) unless it `outlives` it.
+        process (so that a killed recovery leaves nobody working) unless it `outlives` it. Its
+        environment is made from nothing; `env` is what this program needs beside it.
 
         Raises: CommandFailed when it ends with an error and `check` is set; TargetUnreachable when
         it is still running at the deadline (its whole process group is killed), or ssh does not get
@@ -78,7 +80,8 @@ class Host:
         words = self.command(argv, env=env, outlives=outlives)
         log.debug("run %s", redact(" ".join(words)))
         drain = _DAEMON_SECONDS if outlives else _DRAIN_SECONDS
-        completed = _run_to_end(words, timeout_seconds, stdin, on_line, name=_spoken(argv), drain_seconds=drain)
+        process = _start(words, program_environment(env), with_stdin=stdin is not None)
+        completed = _run_to_end(process, timeout_seconds, stdin, on_line, name=_spoken(argv), drain_seconds=drain)
         self._require_reached(completed)
         if completed.status and check:
             raise failed(argv, completed)
@@ -103,10 +106,15 @@ class Host:
         env: Mapping[str, str] | None = None,
         outlives: bool = False,
     ) -> list[str]:
-        """The full argument list, with the prefix of this host."""
+        """The full argument list, with the prefix of this host.
+
+        Behind a prefix (ssh, docker exec) the environment is that of the other side, with ours put into it:
+        so no secret may be in `env`.
+        """
         words = [str(word) for word in argv]
-        if env:
-            words = ["env", *(f"{name}={value}" for name, value in sorted(env.items())), *words]
+        if self.prefix:
+            added = FIXED | dict(env or {})
+            words = ["env", *(f"{name}={value}" for name, value in sorted(added.items())), *words]
         if not outlives:
             # After the prefix: changing the user would clear the death signal again.
             words = ["setpriv", "--pdeathsig", "TERM", "--", *words]
@@ -182,7 +190,7 @@ class Companion:
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = tuple(argv)
         self._answers: queue.Queue[str | None] = queue.Queue()
-        self._process = _start(list(argv), with_stdin=True)
+        self._process = _start(list(argv), our_environment(), with_stdin=True)
         assert self._process.stdin and self._process.stdout and self._process.stderr
         self._in = self._process.stdin
         _Reader(self._process.stdout, self._answers.put, lambda: self._answers.put(None)).start()
@@ -215,7 +223,9 @@ class Companion:
                 "look for locks and load on the server that it asks, then run this again",
             ) from error
         if answer is None:
-            self._process.wait(_GRACE_SECONDS)
+            with suppress(subprocess.TimeoutExpired):  # on a busy machine it takes a while to go
+                self._process.wait(_DRAIN_SECONDS)
+            self.stop()
             self._err_thread.join(_DRAIN_SECONDS)
             raise failed(self._argv, Completed(self._process.returncode, "", "".join(self._err.lines)))
         return answer
@@ -227,7 +237,7 @@ class Companion:
         _kill_group(self._process)
 
 
-def _start(words: list[str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
+def _start(words: list[str], environment: dict[str, str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             words,
@@ -236,6 +246,7 @@ def _start(words: list[str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
             stderr=subprocess.PIPE,
             start_new_session=True,
             cwd="/",
+            env=environment,
         )
     except FileNotFoundError as error:
         raise SettingsInvalid(
@@ -245,7 +256,7 @@ def _start(words: list[str], *, with_stdin: bool) -> subprocess.Popen[bytes]:
 
 
 def _run_to_end(
-    words: list[str],
+    process: subprocess.Popen[bytes],
     timeout_seconds: float,
     stdin: str | None,
     on_line: Callable[[str], None] | None,
@@ -253,7 +264,6 @@ def _run_to_end(
     name: str,
     drain_seconds: float,
 ) -> Completed:
-    process = _start(words, with_stdin=stdin is not None)
     assert process.stdout and process.stderr
     out, err = _Reader(process.stdout, on_line), _Reader(process.stderr)
     threads: list[threading.Thread] = []

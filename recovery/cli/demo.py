@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recovery.cli.output import table
+from recovery.environment import our_environment
+from recovery.settings.load import settings_environment
 
 if TYPE_CHECKING:
     from sandbox.layout import Sandbox
@@ -101,10 +103,13 @@ def _take_down(place: list[str]) -> None:
 
 def _point_at(directory: Path | None) -> Sandbox:
     """Make the sandbox the site of all further commands."""
+    from recovery.settings.model import ENVIRONMENT
     from sandbox.layout import load
     from sandbox.settings_file import environment
 
     sandbox = load(directory)
+    for name in ENVIRONMENT:  # those of the shell are of another site
+        os.environ.pop(name, None)
     os.environ.update(environment(sandbox))
     return sandbox
 
@@ -112,9 +117,13 @@ def _point_at(directory: Path | None) -> Sandbox:
 def _recover(*words: str, capture: bool = False) -> str:
     """Run a command of this tool as a user would, and show it; a failure ends the demo with its status."""
     print(f"\n$ recover {' '.join(words)}", flush=True)
-    argv = [sys.executable, "-m", "recovery", *words]
     done = subprocess.run(
-        argv, check=False, timeout=_STEP_SECONDS, stdout=subprocess.PIPE if capture else None, text=True
+        [sys.executable, "-m", "recovery", *words],
+        env=our_environment(settings_environment()),
+        check=False,
+        timeout=_STEP_SECONDS,
+        stdout=subprocess.PIPE if capture else None,
+        text=True,
     )
     if done.returncode:
         sys.exit(done.returncode)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import logging
 import os
@@ -70,6 +71,9 @@ def _options(
     ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="show every command that is run")] = False,
 ) -> None:
+    from recovery.environment import forget_the_shell
+
+    forget_the_shell()  # before there are threads: each connection finds it done
     if config:
         os.environ["RECOVERY_CONFIG"] = config
     if no_server:
@@ -93,6 +97,8 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us: what is done matters, not what is said
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - until the end
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a shell of another alphabet: what is done matters
     try:
         _run()
     except BaseException as end:

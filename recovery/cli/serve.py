@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
+from recovery.environment import our_environment
 from recovery.errors import SettingsInvalid
 from recovery.lease import lease_holder
 from recovery.server_address import LEASE, answers, noted_address, running_server, server_folder
+from recovery.settings.load import settings_environment
 from recovery.waiting import wait_until
 
 # Each part of it has a deadline of its own and is tried twice; these catch what hangs for all that.
@@ -48,7 +50,7 @@ def serve(
     elif detach:
         _detach(state_dir)
     else:
-        os.execve(sys.executable, _command(), _environment())
+        os.execve(sys.executable, _command(), our_environment(settings_environment()))
 
 
 def _detach(state_dir: Path) -> None:
@@ -88,7 +90,12 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     with (folder / "serve.log").open("wb") as out:
         return subprocess.Popen(
-            _command(), env=_environment(), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            _command(),
+            env=our_environment(settings_environment()),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
 
 
@@ -135,10 +142,3 @@ def _state_dir() -> Path:
 def _command() -> list[str]:
     # -P: a folder named flows in the current directory must not stand in for ours.
     return [sys.executable, "-P", "-m", "deployments.serve"]
-
-
-def _environment() -> dict[str, str]:
-    from recovery.settings.load import find_settings_file
-
-    file = find_settings_file()
-    return dict(os.environ) | ({"RECOVERY_CONFIG": str(file.absolute())} if file else {})

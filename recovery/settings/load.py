@@ -39,6 +39,13 @@ def load_settings(file: Path | None = None, environment: Mapping[str, str] = os.
     return settings
 
 
+def settings_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a program of ours is told, so that it works with the settings that this one has."""
+    told = {name: environment[name] for name in (*ENVIRONMENT, "RECOVERY_NO_SERVER") if name in environment}
+    file = find_settings_file(environment)
+    return told | ({"RECOVERY_CONFIG": str(file.absolute())} if file else {})
+
+
 def settings_problems(file: Path | None = None, environment: Mapping[str, str] = os.environ) -> list[str]:
     """Every wrong or missing value, each with what to write; none when all is well."""
     return _read(file or find_settings_file(environment), environment)[1]

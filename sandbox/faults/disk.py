@@ -7,11 +7,10 @@ touching anything else. It takes root; an ordinary user has no means that other 
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import Any
 
 from recovery.adapters.files import make_directory
-from recovery.adapters.process import Host
+from recovery.adapters.process import HERE, PROMPT_SECONDS, Host
 from recovery.errors import GateRefused
 from recovery.settings import load_settings
 from sandbox.faults.report import Broken, Options
@@ -39,6 +38,6 @@ def free_disk(_sandbox: Sandbox, kept: dict[str, Any]) -> str:
 
 
 def _call(argv: list[str]) -> None:
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
-    if ended.returncode:
+    ended = HERE.run(argv, timeout_seconds=PROMPT_SECONDS, check=False)
+    if ended.status:
         raise GateRefused(f"{argv[0]} failed: {ended.stderr.strip()}", "mounting must be allowed here (CAP_SYS_ADMIN)")

@@ -148,7 +148,7 @@ def _settle_standby(sandbox: Sandbox, position: str) -> None:
 
 def _shutdown_checkpoint(sandbox: Sandbox) -> str:
     argv: list[str | Path] = [sandbox.bin_dir / "pg_controldata", "-D", sandbox.data_dir("primary")]
-    told = Host(sandbox.prefix).run(argv, timeout_seconds=PROMPT_SECONDS, env={"LC_ALL": "C"}).stdout
+    told = Host(sandbox.prefix).run(argv, timeout_seconds=PROMPT_SECONDS).stdout
     return told.split("Latest checkpoint location:")[1].split()[0]
 
 

@@ -17,6 +17,7 @@ from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, V
 from recovery.facts import DatabaseAddress
 from recovery.settings import AwsSettings, RepoSettings
 from tests.fix_postgres import Cluster
+from tests.hostile import SHELL, leave_files_in_home
 from tests.waiting import until
 
 
@@ -58,6 +59,60 @@ def test_host_that_has_no_address() -> None:
 
 def test_missing_socket(tmp_path: Path) -> None:
     assert type(refusal(DatabaseAddress(str(tmp_path), 5432, "clickview", "app"))) is TargetUnreachable
+
+
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A shell and a home in which everything is set that could lead a connection astray."""
+    leave_files_in_home(tmp_path)
+    for name, value in (SHELL | {"HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("hostile")
+def test_the_shell_and_the_user_s_files_change_nothing(cluster: Cluster) -> None:
+    """PGSERVICE broke the data checks: no parameter wins over it."""
+    with connect(cluster.admin) as connection:
+        row = connection.execute(
+            "SELECT current_setting('search_path'), current_setting('TimeZone'), current_setting('DateStyle'),"
+            " current_setting('statement_timeout'), current_setting('application_name'), count(*) FROM pg_class"
+        ).fetchone()
+    assert row is not None
+    path, zone, style, timeout, name, _ = row
+    assert (path, style, timeout, name) == ('"$user", public', "ISO, MDY", "30s", "clickview-recovery")
+    assert zone != "Pacific/Apia"
+
+
+@pytest.mark.usefixtures("hostile")
+def test_a_password_is_the_settings_own_or_none(cluster: Cluster) -> None:
+    """Not of PGPASSWORD, not of ~/.pgpass: `admin_password` unset means that the server must not ask."""
+    with connect(cluster.admin) as connection:
+        connection.execute("CREATE ROLE asked LOGIN PASSWORD 'wrong'")  # as ~/.pgpass and PGPASSWORD have it
+    hba = cluster.data_dir / "pg_hba.conf"
+    trusting = hba.read_text()
+    try:
+        hba.write_text(f"local all asked scram-sha-256\n{trusting}")
+        _reload(cluster)
+        until(lambda: isinstance(_outcome(replace(cluster.admin, user="asked")), SettingsInvalid), what="the new rules")
+        assert _outcome(replace(cluster.admin, user="asked", password="wrong")) is None
+    finally:
+        hba.write_text(trusting)
+        _reload(cluster)
+        with connect(cluster.admin) as connection:
+            connection.execute("DROP ROLE asked")
+
+
+def _reload(cluster: Cluster) -> None:
+    with connect(cluster.admin) as connection:
+        connection.execute("SELECT pg_reload_conf()")
+
+
+def _outcome(address: DatabaseAddress) -> RecoveryError | None:
+    try:
+        with connect(address):
+            return None
+    except RecoveryError as error:
+        return error
 
 
 def test_what_a_server_refuses(cluster: Cluster) -> None:

@@ -53,7 +53,7 @@ _DAMAGE = {
             "INSERT INTO organizations (name, slug) SELECT 'twin', slug FROM organizations LIMIT 1",
             "UPDATE pg_index SET indisunique = true WHERE indexrelid = 'slugs'::regclass",
         ],
-        "organizations: slug is unique",
+        "organizations: slugs is unique",
     ),
     "repeated key of an expression": (
         [
@@ -88,6 +88,7 @@ _DAMAGE = {
             "ALTER TABLE security_events DROP CONSTRAINT security_events_risk_score_check",
             "UPDATE security_events SET risk_score = 142 WHERE id = (SELECT id FROM security_events LIMIT 1)",
             "ALTER TABLE security_events ADD CONSTRAINT score CHECK (risk_score <= 100) NOT VALID",
+            "UPDATE pg_constraint SET convalidated = true WHERE NOT convalidated",
         ],
         "security_events: not-null and check constraints hold",
     ),
@@ -111,7 +112,7 @@ _DAMAGE = {
     ),
     "heartbeat from after the target": (
         ["UPDATE clickview_recovery.heartbeat SET at = now() + interval '1 hour'"],
-        "nothing is newer than the recovery target",
+        "clickview_recovery.heartbeat: nothing is newer than the recovery target",
     ),
     "stale data": (
         ["UPDATE clickview_recovery.heartbeat SET at = now() - interval '2 hours'"],

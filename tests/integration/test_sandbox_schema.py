@@ -77,6 +77,24 @@ def test_no_foreign_key_of_the_filled_tables_is_orphaned(sandbox: Sandbox) -> No
         connection.rollback()
 
 
+def test_its_triggers_work(sandbox: Sandbox) -> None:
+    with connect(sandbox.admin_address(), autocommit=False) as connection:
+        (duration,) = connection.execute(
+            "INSERT INTO schedule_executions (id, schedule_id, started_at, completed_at, status)"
+            " SELECT 'of the test', id, '2026-01-01 00:00', '2026-01-01 00:01', 'success' FROM report_schedules LIMIT 1"
+            " RETURNING duration_ms"
+        ).fetchone()  # type: ignore[misc]
+        connection.execute("UPDATE rls_policies SET description = 'changed'")
+        changed = connection.execute(
+            "SELECT count(*) FILTER (WHERE a.new_values ->> 'description' = 'changed'), count(DISTINCT p.id)"
+            " FROM rls_policies p JOIN rls_policy_audit a ON a.policy_id = p.id AND a.action = 'update'"
+            " WHERE p.updated_at = now()"
+        ).fetchone()
+        connection.rollback()
+    assert duration == 60_000
+    assert changed == (3, 3)
+
+
 @contextmanager
 def application(sandbox: Sandbox) -> Iterator[Any]:
     """The application's own connection: its role owns the tables."""

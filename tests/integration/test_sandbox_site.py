@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 from recovery.adapters.secrets import Secrets
+from recovery.environment import our_environment
 from recovery.settings import load_settings
-from sandbox import notes, processes, site
+from sandbox import notes, site
 from sandbox.aws import aws_client, s3
 from sandbox.layout import BUCKETS, Sandbox
 from tests.fix_sandbox import EVERYTHING, NewSandbox, ask
@@ -25,7 +26,7 @@ WRITTEN = {
 
 
 def check_settings(sandbox: Sandbox, **variables: str):
-    own = processes.clean_environment() | site.recover_environment(sandbox) | variables
+    own = our_environment(site.recover_environment(sandbox) | variables)
     argv = [*RECOVER, "settings", "check", "--json"]
     checked = subprocess.run(argv, env=own, cwd="/", capture_output=True, text=True, timeout=PATIENCE)
     assert checked.returncode == 0, checked.stderr

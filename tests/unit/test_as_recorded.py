@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid, with_what_is_known
 from checks.clickview import clickview_suite
 from checks.expectation import rows_meet
-from checks.restored_data import NOT_VALID, Freshness, restored_data_suite
+from checks.restored_data import INVALID, NOT_VALID, Freshness, restored_data_suite
 from recovery.catalog import (
     Catalog,
     CheckConstraint,
@@ -23,9 +23,10 @@ from recovery.catalog import (
     Sequence,
     Table,
     TableName,
+    UniqueKey,
 )
 from recovery.expectation import Expectation
-from recovery.facts import BrokenRule, RecordedFacts, TableCount, Witness
+from recovery.facts import BrokenRule, CheckReport, CheckResult, CheckStatus, RecordedFacts, TableCount, Witness
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 USERS, NOTES = TableName("public", "users"), TableName("app", 'no,"tes')
@@ -187,6 +188,21 @@ def test_keys_that_are_not_valid_promise_nothing() -> None:
         'app.no,"tes.user_id points at a row of users',
         "users: filled holds",
     }
+
+
+def test_an_invalid_index_promises_nothing() -> None:
+    key = UniqueKey("users_email", USERS, ("email",), ("email",), valid=False)
+    made = restored_data_suite(replace(SOURCE, unique_keys=(key,)), Source(), Freshness(None, None))
+    (one,) = [one for one in made if one.name == "users: users_email is unique"]
+    assert one.known == INVALID
+
+
+def test_files_alone_prove_nothing_about_rows() -> None:
+    whole = CheckResult("files", "physical", CheckStatus.PASSED, "", "no damage")
+    rows = CheckResult("rows", "rows", CheckStatus.NOT_CHECKED, "", "the checker ended")
+    report = CheckReport("db", NOW, 1.0, (whole, rows))
+    assert (report.passed, report.verdict, report.worst) == (False, "not checked", "rows: the checker ended")
+    assert replace(report, results=(whole, replace(rows, status=CheckStatus.PASSED))).passed
 
 
 def test_a_record_survives_the_way_into_the_bucket_and_back() -> None:

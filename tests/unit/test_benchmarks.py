@@ -6,10 +6,10 @@ import pytest
 
 from benchmarks.dumps import DUMP
 from benchmarks.engine import ENGINE
-from benchmarks.flow import FLOW
+from benchmarks.flow import FLOW, FLOW_CHECKED
 from benchmarks.measure import Content, Contestant, Restored, Taken
 from benchmarks.race import require_same, turn
-from benchmarks.results import Row, aims, medians, table, write
+from benchmarks.results import CHECKED_TABLES, Row, aims, medians, table, write
 from recovery.errors import VerificationFailed
 
 EXPECTED = Content({"users": 3, "widgets": 5}, 1000)
@@ -70,6 +70,14 @@ def race_with(flow, engine, dump):
 def test_aims_are_met_or_not():
     assert [aim.met for aim in aims(race_with(10.0, 8.0, 45.0))] == [True, True, True, True]
     assert [aim.met for aim in aims(race_with(11.5, 8.0, 30.0))] == [False, True, False, False]
+
+
+def test_the_proof_has_aims_of_its_own():
+    rows = [*race_with(10.0, 8.0, 45.0), Row("restore", FLOW_CHECKED, 16.0, 1), Row("check", CHECKED_TABLES, 15.0, 1)]
+    with_checks, small_tables = aims(rows)[4:]
+    assert with_checks.text == "restore: flow with checks 16.0 s, flow without 10.0 s (aim: at most 1.6 ×, 16.0 s)"
+    assert small_tables.text == "3,000 small tables checked in 15.0 s (aim: less than 15 s)"
+    assert (with_checks.met, small_tables.met) == (True, False)
 
 
 def test_rows_are_written_as_json(tmp_path):

@@ -52,6 +52,16 @@ def test_help_imports_only_what_it_shows() -> None:
     assert all(name in told.stdout for name in _GROUPS)
 
 
+def test_a_shell_of_another_alphabet_costs_a_letter_not_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a Latin-1 shell (LC_ALL=de_DE) it ended with a traceback."""
+    monkeypatch.setenv("PYTHONIOENCODING", "latin-1")
+    (tmp_path / "recovery.toml").write_text(COMPLETE)
+    shown = recover("settings", "show", config=tmp_path / "recovery.toml")
+    assert (shown.returncode, shown.stderr) == (0, "")
+
+
 def test_every_command_says_what_it_does_and_so_does_every_option() -> None:
     found = [(name, command) for name, command in commands() if name]
     bare = [name for name, command in found if not command.help]

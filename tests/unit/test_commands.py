@@ -21,6 +21,11 @@ ALWAYS = [
     "--repo=2",
     "--set=20260115-100200F",
     "--archive-mode=off",
+    f"--pg1-path={COPY.data_dir}",
+    "--no-delta",
+    "--no-link-all",
+    "--reset-link-map",
+    "--reset-tablespace-map",
     f"--tablespace-map-all={COPY.tablespace_dir}",
     "--log-level-console=warn",
 ]
@@ -118,7 +123,8 @@ def test_command_behind_a_prefix_dies_with_us_on_the_other_side() -> None:
     assert host.command(["tool", Path("/x")], env={"B": "2", "A": "1"}) == [
         *("runuser", "-u", "postgres", "--"),
         *("setpriv", "--pdeathsig", "TERM", "--"),
-        *("env", "A=1", "B=2"),
+        *("env", "A=1", "B=2", "LC_ALL=C", "TZ=UTC"),
         *("tool", "/x"),
     ]
-    assert host.command(["tool"], outlives=True) == ["runuser", "-u", "postgres", "--", "tool"]
+    lives = host.command(["tool"], outlives=True)
+    assert lives == ["runuser", "-u", "postgres", "--", "env", "LC_ALL=C", "TZ=UTC", "tool"]

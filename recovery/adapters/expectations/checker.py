@@ -48,13 +48,14 @@ class GreatExpectations:
         Raises: TargetUnreachable (no server), SettingsInvalid (role, password).
         """
         begin, started_at = time.monotonic(), datetime.now(UTC)
-        step_forward(self._ready().pid)
+        self._at_work()  # what is left of its start goes on beside the looking
         with ThreadPoolExecutor(max_workers=1) as pool:
             looked = pool.submit(files or tuple)
             proven = (lambda: proves_indexes(looked.result())) if files else None
             connections = 2 if files else 1
             seen = observe(address, suite, seconds=self._seconds, connections=connections, proven=proven)
-            results = (*looked.result(), *self._judged(suite, seen))
+            judged = self._judged(suite, seen)
+            results = (*looked.result(), *judged)
         return CheckReport(address.name, started_at, round(time.monotonic() - begin, 3), results)
 
     def close(self) -> None:
@@ -68,10 +69,15 @@ class GreatExpectations:
         counted = [(number, suite[number], one) for number, one in seen.items() if not one.problem]
         question = request_line(count_of(*one) for one in counted)
         try:
-            failing = read_answer(self._ready().ask(question, timeout_seconds=self._seconds))
+            failing = read_answer(self._at_work().ask(question, timeout_seconds=self._seconds))
         except RecoveryError as error:
             return [_unjudged(one, seen.get(number), error.problem) for number, one in enumerate(suite)]
         return [_judged(number, one, seen.get(number), failing) for number, one in enumerate(suite)]
+
+    def _at_work(self) -> Companion:
+        checker = self._ready()
+        step_forward(checker.pid)
+        return checker
 
     def _ready(self) -> Companion:
         with self._lock:

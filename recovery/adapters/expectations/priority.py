@@ -19,10 +19,11 @@ def stand_back(pid: int) -> None:
 
 
 def step_forward(pid: int) -> None:
-    """Let a process run like any other, where it stood back all the way."""
-    with suppress(ProcessLookupError):
+    """Let a process run like any other, where it stood back all the way. Idempotent."""
+    with suppress(ProcessLookupError, FileNotFoundError):
         if os.sched_getscheduler(pid) == os.SCHED_IDLE:
-            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+            for thread in os.listdir(f"/proc/{pid}/task"):  # each has a policy of its own
+                os.sched_setscheduler(int(thread), os.SCHED_OTHER, os.sched_param(0))
 
 
 def _can_come_forward() -> bool:

@@ -31,7 +31,9 @@ def failing(counts: Iterable[Count]) -> set[int]:
     suites: dict[str, list[Count]] = defaultdict(list)
     for count in counts:
         suites[count.suite].append(count)
-    return {number for name, counted in suites.items() for number in _failing(source, name, counted)}
+    # Numbered, because the library does not take every name.
+    named = ((f"{place} {name}".strip(), counted) for place, (name, counted) in enumerate(suites.items()))
+    return {number for name, counted in named for number in _failing(source, name, counted)}
 
 
 def _failing(source: Any, name: str, counts: list[Count]) -> set[int]:

@@ -11,8 +11,7 @@ from recovery.facts import CheckResult, CheckStatus
 from recovery.redaction import MASK, redact
 
 SERVER_SAYS = "PostgreSQL says: "  # so begins what was found when nobody could read the data
-_EXAMPLES = 10
-_MOST_WORDS = 400
+_MOST_LETTERS = 400
 _NO_LIMIT = 2**62
 # Examples are read by many; these columns by nobody.
 _SECRET_COLUMN = re.compile(r"(?i)token|hash|password|secret|api_key|credential")
@@ -30,7 +29,9 @@ def verdict(expectation: Expectation, seen: Seen, *, met: bool) -> CheckResult:
     """The result of one expectation that somebody looked at, or tried to."""
     if seen.problem:
         status = CheckStatus.FAILED if seen.damage else CheckStatus.NOT_CHECKED
-        return _result(expectation, status, redact(f"{SERVER_SAYS if seen.damage else ''}{seen.problem[:_MOST_WORDS]}"))
+        return _result(
+            expectation, status, redact(f"{SERVER_SAYS if seen.damage else ''}{seen.problem[:_MOST_LETTERS]}")
+        )
     if met:
         return _result(expectation, CheckStatus.PASSED, _in_order(expectation, seen))
     found, examples = _trouble(expectation, seen), _examples(seen.examples)
@@ -86,5 +87,8 @@ def _examples(rows: tuple[Row, ...]) -> tuple[str, ...]:
 
 
 def _shown(row: Row) -> str:
-    parts = (f"{name} = {MASK if _SECRET_COLUMN.search(name) else value}" if name else value for name, value in row)
+    parts = (
+        f"{name} = {MASK if _SECRET_COLUMN.search(name) else value[:_MOST_LETTERS]}" if name else value
+        for name, value in row
+    )
     return redact(", ".join(parts))

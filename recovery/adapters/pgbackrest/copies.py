@@ -17,12 +17,14 @@ from pathlib import Path
 from recovery.adapters import files
 from recovery.adapters.pgbackrest import configuration
 from recovery.adapters.pgbackrest.archive import ArchivedWal
+from recovery.adapters.pgbackrest.restore_target import target_refusal
 from recovery.adapters.pgbackrest.store import pgbackrest, run_pgbackrest
 from recovery.adapters.postgres.recovered import CopyPlaces, RecoveredServer
 from recovery.adapters.process import Host
 from recovery.adapters.secrets import Secrets
 from recovery.errors import RecoveryError, SettingsInvalid
 from recovery.facts import Progress, RestorePlan, TargetKind
+from recovery.gate import require
 from recovery.settings import RepoSettings, Settings
 from recovery.wal import format_lsn
 
@@ -43,6 +45,11 @@ class CopyOwner:
     backup: str
     target: str
     verdict: str = ""  # what the data checks found against it; empty when nothing
+
+    @property
+    def is_this_process(self) -> bool:
+        """Whether this process made it."""
+        return (self.machine, self.pid) == (socket.gethostname(), os.getpid()) and self.alive
 
     @property
     def alive(self) -> bool:
@@ -81,7 +88,8 @@ class RestoredCopies:
                 f"the path {places.socket_dir} is too long for a Unix socket",
                 "set restore.scratch_dir to a shorter path",
             )
-        files.make_directory(self._host, places.folder)
+        files.make_directory(self._host, self.folder, mode="0755")
+        files.make_new_directory(self._host, places.folder)
         owner = CopyOwner(
             os.getpid(), process_start(os.getpid()), socket.gethostname(), False, now.isoformat(), backup_label, target
         )
@@ -103,8 +111,10 @@ class RestoredCopies:
     ) -> None:
         """Restore the files of the set into the copy's folder; replay comes after.
 
-        Raises: CommandFailed with what to do about the likely cause.
+        Raises: GateRefused when that folder is not new and empty; CommandFailed with what to do about
+        the likely cause.
         """
+        require(self._refusal(places), next_step="nothing was written; run the restore again: it makes a new folder")
         scratch = _scratch(places)
         argv = pgbackrest(scratch, "restore", [*restore_options(plan, self._settings.backup.stanza, repo, places)])
         with _watched(self._host, places, plan, on_progress):
@@ -128,7 +138,9 @@ class RestoredCopies:
 
     def remove(self, places: CopyPlaces) -> None:
         """Stop a copy's server and remove all of it. Idempotent."""
-        if files.exists(self._host, places.data_dir / "postmaster.pid"):
+        # A link in its place leads to a server that is none of ours.
+        linked = files.is_link(self._host, places.data_dir)
+        if not linked and files.exists(self._host, places.data_dir / "postmaster.pid"):
             self.server(places).stop()
         files.remove_tree(self._host, places.folder, inside=self.folder)
 
@@ -167,6 +179,14 @@ class RestoredCopies:
                 swept.append(name)
         return swept
 
+    def _refusal(self, places: CopyPlaces) -> str | None:
+        owner = self.owner(places)
+        if owner is None or owner.kept or not owner.is_this_process or not _NAME.match(places.folder.name):
+            return f"{places.folder} was not made for this restore"
+        servers = (self._settings.database, self._settings.standby)
+        live = [server.data_dir for server in servers if server and server.data_dir]
+        return target_refusal(self._host, places, self.folder, live)
+
     def _note_owner(self, places: CopyPlaces, owner: CopyOwner) -> None:
         files.write_text(self._host, places.folder / "owner.json", json.dumps(owner.__dict__))
 
@@ -182,6 +202,12 @@ def restore_options(plan: RestorePlan, stanza: str, repo: int, places: CopyPlace
         f"--repo={repo}",
         f"--set={plan.backup.label}",
         "--archive-mode=off",
+        # Where it writes is said here, where nothing can be said against it, and it writes over nothing.
+        f"--pg1-path={places.data_dir}",
+        "--no-delta",
+        "--no-link-all",
+        "--reset-link-map",
+        "--reset-tablespace-map",
         f"--tablespace-map-all={places.tablespace_dir}",
         "--log-level-console=warn",
     ]

@@ -11,6 +11,7 @@ import psycopg
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.postgres.seen import unseen
 from recovery.adapters.process import Host
+from recovery.environment import NO_FILE
 from recovery.errors import CommandFailed
 from recovery.facts import CheckResult, CheckStatus, DatabaseAddress
 
@@ -92,9 +93,10 @@ def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds
     ]
     if address.password is not None:
         # By standard input: arguments and environment of a process can be read by others.
-        argv = ["sh", "-c", 'read -r PGPASSWORD; export PGPASSWORD; exec "$@"', "sh", *argv]
+        argv = ["sh", "-c", 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec "$@"', "sh", *argv]
     stdin = None if address.password is None else address.password + "\n"
-    done = host.run(argv, timeout_seconds=seconds, stdin=stdin, env=_SESSION, check=False)
+    env = {**_SESSION, "PGPASSFILE": NO_FILE}
+    done = host.run(argv, timeout_seconds=seconds, stdin=stdin, env=env, check=False)
     damaged = damaged_relations(done.stdout)
     if done.status == 0 and not damaged:
         return [_WHOLE]

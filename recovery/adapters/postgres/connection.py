@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import TupleRow
 
+from recovery.environment import NO_FILE, forget_the_shell
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
 
@@ -35,7 +36,7 @@ def connect(
         options += " -c default_transaction_read_only=on"
     with (
         translated(address),
-        psycopg.connect(
+        open_connection(
             host=address.host,
             port=address.port,
             dbname=address.name,
@@ -52,6 +53,15 @@ def connect(
         ) as connection,
     ):
         yield connection
+
+
+def open_connection(url: str = "", **parameters: Any) -> Connection:
+    """Open a connection that is what its URL and its parameters say: no service, no option, no password of the shell or its user.
+
+    Raises: psycopg.Error.
+    """
+    forget_the_shell()
+    return psycopg.connect(url, passfile=NO_FILE, **parameters)
 
 
 @contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
+from psycopg import errors
 
-from recovery.adapters.postgres.connection import connect
+from recovery.adapters.postgres.connection import translated
 from recovery.adapters.postgres.looks import FROM_TABLES, Statement, examples_query, statements
 from recovery.adapters.postgres.reader import Reader
 from recovery.adapters.postgres.seen import Row, Seen, unseen
@@ -22,6 +25,7 @@ from recovery.facts import DatabaseAddress
 # Many small tables are read in milliseconds. Where it takes longer each is asked alone, so that the slow one is named.
 _TOGETHER_SECONDS = 30.0
 _EXAMPLES_SECONDS = 30.0
+_FROZEN_SECONDS = 5.0  # past the deadline: by then a server that lives has ended its statement
 _TOTAL = "rows_found"  # the column by which a query says how many rows there are in all
 
 
@@ -38,26 +42,56 @@ def observe(
     `proven` waits until it is known whether every index is whole: only then may one be read in place of its table.
     Raises: TargetUnreachable, SettingsInvalid when the server does not let us in.
     """
-    with connect(address, read_only=True) as connection:
-        shapes = read_shapes(connection, with_keys=proven is not None)
-    work = _Work(expectations, proven)
-    for statement in statements(expectations, shapes):
-        work.waiting.put(statement)
-    deadline = time.monotonic() + seconds
-    observers = [_Observer(work, Reader(address, seconds, deadline)) for _ in range(connections)]
-    seen = _known_already(expectations)
-    with ThreadPoolExecutor(max_workers=connections) as pool:
+    deadline, options = time.monotonic() + seconds, _sharing(connections)
+    with ExitStack() as opened:
+        readers = [opened.enter_context(Reader(address, seconds, deadline, options)) for _ in range(connections)]
+        with translated(address):
+            shapes = read_shapes(readers[0].connection(), with_keys=proven is not None)
+        work = _Work(expectations, proven)
+        for statement in statements(expectations, shapes):
+            work.waiting.put(statement)
+        with _hung_up_after(seconds + _FROZEN_SECONDS, readers):
+            seen = _answered([_Observer(work, reader) for reader in readers])
+    away = next((reader.away.problem for reader in readers if reader.away), "")
+    left = {number: Seen(problem=away) for statement in work.rest() for number in statement.numbers}
+    return {**_known_already(expectations), **seen, **left}
+
+
+def _sharing(connections: int) -> dict[str, str]:
+    """How many processes a statement may take: together no more than there are cores, where the server is ours alone."""
+    if connections == 1:
+        return {}
+    return {"max_parallel_workers_per_gather": str(max(0, (os.cpu_count() or 1) // connections - 1))}
+
+
+@contextmanager
+def _hung_up_after(seconds: float, readers: list[Reader]) -> Iterator[None]:
+    """A server that is frozen does not keep to its own time-out."""
+
+    def hang_up() -> None:
+        for reader in readers:
+            reader.hang_up()
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _answered(observers: list[_Observer]) -> dict[int, Seen]:
+    seen: dict[int, Seen] = {}
+    with ThreadPoolExecutor(max_workers=len(observers)) as pool:
         try:
             for answers in pool.map(_Observer.answers, observers):
                 seen.update(answers)
         except BaseException:
-            work.rest()
             for observer in observers:
-                observer.reader.cancel()
+                observer.stop()
             raise
-    away = next((observer.reader.away for observer in observers if observer.reader.away), None)
-    left = (number for statement in work.rest() for number in statement.numbers)
-    return seen | {number: Seen(problem=away.problem if away else "nobody looked") for number in left}
+    return seen
 
 
 def _known_already(expectations: Sequence[Expectation]) -> dict[int, Seen]:
@@ -98,17 +132,25 @@ class _Observer:
 
     def __init__(self, work: _Work, reader: Reader) -> None:
         self._work = work
-        self.reader = reader
+        self._reader = reader
 
     def answers(self) -> dict[int, Seen]:
         """What this one saw."""
         seen: dict[int, Seen] = {}
-        with self.reader:
-            for statement in self._work.statements() if self.reader.connected() else ():
-                seen.update(self._seen(statement))
-                if self.reader.away:
-                    break  # another connection may have more luck
+        try:
+            self._reader.connection()
+        except RecoveryError:
+            return seen  # the other one may do it all
+        for statement in self._work.statements():
+            seen.update(self._seen(statement))
+            if self._reader.away:
+                break
         return seen
+
+    def stop(self) -> None:
+        """Take nothing more, and end what is under way."""
+        self._work.rest()
+        self._reader.cancel()
 
     def _seen(self, statement: Statement) -> dict[int, Seen]:
         try:
@@ -116,7 +158,7 @@ class _Observer:
         except RecoveryError as error:  # out of time, or the server does not come back
             return {number: Seen(problem=error.problem) for number in statement.numbers}
         except psycopg.Error as error:
-            if smaller := statement.apart():
+            if smaller := _smaller(statement, error):
                 return {number: seen for one in smaller for number, seen in self._seen(one).items()}
             return {number: unseen(error) for number in statement.numbers}
         return {number: self._with_examples(number, rows) for number, rows in counts.items()}
@@ -125,7 +167,7 @@ class _Observer:
         seconds = _TOGETHER_SECONDS if len(statement.looks) > 1 else None
         found = {
             number: total
-            for place, totals in self.reader.execute(statement.sql, statement.settings, seconds).fetchall()
+            for place, totals in self._reader.execute(statement.sql, statement.settings, seconds).fetchall()
             for number, total in zip(statement.looks[place].counts, totals, strict=True)
         }
         if statement.looks[0].in_order and any(found.values()):
@@ -138,11 +180,17 @@ class _Observer:
         if not query:
             return Seen(rows)
         try:
-            found = self.reader.rows(query, FROM_TABLES, _EXAMPLES_SECONDS)
+            found = self._reader.rows(query, FROM_TABLES, _EXAMPLES_SECONDS)
         except (RecoveryError, psycopg.Error) as error:
             return Seen(rows, ((("no row can be shown", str(error).splitlines()[0]),),))
         total = next((value for name, value in found[0] if name == _TOTAL), "") if found else ""
         return Seen(int(total) if total.isdigit() else rows, tuple(_without_total(row) for row in found))
+
+
+def _smaller(statement: Statement, error: psycopg.Error) -> list[Statement]:
+    """What to ask instead of a statement that failed. Who waits for a table waits whatever is asked of it."""
+    waited = isinstance(error, (errors.QueryCanceled, errors.LockNotAvailable))
+    return [] if waited and len(statement.looks) == 1 else statement.apart()
 
 
 def _without_total(row: Row) -> Row:

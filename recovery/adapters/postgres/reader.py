@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Any
 
@@ -22,7 +24,6 @@ Cursor = psycopg.Cursor[TupleRow]
 _OPTIONS = {
     "enable_bitmapscan": "off",
     "constraint_exclusion": "off",
-    "max_parallel_workers_per_gather": "0",  # two connections keep two cores busy, and a live server is not crowded
     "jit": "off",
     "timezone": "UTC",
     "work_mem": "64MB",
@@ -32,15 +33,17 @@ _OPTIONS = {
 _SHORTEST_SECONDS = 0.001
 # A server that crashed over a damaged page is back after its own recovery.
 _BACK_SECONDS = 60.0
+_CANCEL_SECONDS = 5.0
 
 
 class Reader:
     """Asks a server one statement after the other, each with the time that is left."""
 
-    def __init__(self, address: DatabaseAddress, seconds: float, deadline: float) -> None:
+    def __init__(self, address: DatabaseAddress, seconds: float, deadline: float, options: Mapping[str, str]) -> None:
         self._address = address
         self._seconds = seconds
         self._deadline = deadline
+        self._options = {**_OPTIONS, **options}
         self._open = ExitStack()
         self._connection: Connection | None = None
         self.away: RecoveryError | None = None  # why there is no way in
@@ -50,6 +53,17 @@ class Reader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._open.close()
+
+    def connection(self) -> Connection:
+        """The connection; a server that was there before is waited for. Raises: TargetUnreachable, SettingsInvalid."""
+        if self._connection is None or self._connection.closed:
+            seconds = 0.0 if self._connection is None else _BACK_SECONDS
+            self._open.close()
+            self._connection = None if self.away else wait_until(self._let_in, seconds, pause=0.5)
+        if self._connection is None:
+            assert self.away is not None
+            raise self.away
+        return self._connection
 
     def execute(self, sql: str, settings: Mapping[str, str], seconds: float | None = None) -> Cursor:
         """Ask, with these settings; the last answer. Raises: psycopg.Error, Interrupted, TargetUnreachable."""
@@ -72,9 +86,18 @@ class Reader:
         ]
 
     def cancel(self) -> None:
-        """End what is under way. May be called by another thread."""
-        if self._connection is not None and not self._connection.closed:
-            self._connection.cancel()
+        """Tell the server to end what is under way, and hang up. May be called by another thread."""
+        if self._connection is not None:
+            with suppress(psycopg.Error):
+                self._connection.cancel_safe(timeout=_CANCEL_SECONDS)
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End the wait for a server that does not even end its statement. May be called by another thread."""
+        with suppress(psycopg.Error, OSError):  # it is closed already
+            if self._connection is not None:
+                with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+                    line.shutdown(socket.SHUT_RDWR)
 
     def _execute(self, sql: str, settings: Mapping[str, str], seconds: float | None) -> Cursor:
         left = self._deadline - time.monotonic()
@@ -84,27 +107,17 @@ class Reader:
                 "look for locks and load on the server, then run this again",
             )
         changed = {"statement_timeout": f"{min(left, seconds or left) * 1000:.0f}", **settings}
-        if self.away or not self.connected() or self._connection is None:
-            raise self.away or Interrupted("there is no connection", "run this again")
-        cursor = self._connection.execute(f"{_set(changed)}\n{sql}".encode())
+        cursor = self.connection().execute(f"{_set(changed)}\n{sql}".encode())
         while cursor.nextset():  # the answers to SET
             pass
         return cursor
-
-    def connected(self) -> bool:
-        """Whether there is a way in; a server that was there before is waited for."""
-        if self._connection is None or self._connection.closed:
-            seconds = 0.0 if self._connection is None else _BACK_SECONDS
-            self._open.close()
-            self._connection = wait_until(self._let_in, seconds, pause=0.5)
-        return self._connection is not None
 
     def _let_in(self) -> Connection | None:
         try:
             way_in = connect(self._address, read_only=True, statement_seconds=self._seconds)
             connection = self._open.enter_context(way_in)
             with translated(self._address):
-                connection.execute(_set(_OPTIONS).encode())
+                connection.execute(_set(self._options).encode())
         except RecoveryError as error:
             self.away = error
             return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.process import PROMPT_SECONDS, Host, failed
+from recovery.environment import NO_FILE
 from recovery.errors import CommandFailed, VerificationFailed
 from recovery.facts import DatabaseAddress
 from recovery.redaction import redact
@@ -224,7 +225,7 @@ def _line(words: Sequence[object]) -> str:
 def _password_file(host: Host, source: DatabaseAddress, into: DatabaseAddress) -> Iterator[dict[str, str]]:
     """The receiving server's password where only its reader sees it, for as long as the block runs."""
     if into.password is None:
-        yield {}
+        yield {"PGPASSFILE": NO_FILE}
         return
     pgpass = Path(source.host).parent / "pgpass"
     password = into.password.replace("\\", "\\\\").replace(":", "\\:")

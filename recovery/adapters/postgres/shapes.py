@@ -49,6 +49,7 @@ def read_shapes(connection: Connection, *, with_keys: bool) -> dict[TableName, T
 
 def _sizes(connection: Connection) -> list[tuple[str, str, int | None]]:
     try:
+        connection.execute("SET lock_timeout = '2s'")
         rows = connection.execute(_SIZES.format(otherwise=_FILE)).fetchall()
     except errors.LockNotAvailable:
         rows = connection.execute(_SIZES.format(otherwise="NULL")).fetchall()
