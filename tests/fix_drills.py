@@ -7,7 +7,7 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -47,18 +47,19 @@ class Ended:
 
 @dataclass(frozen=True)
 class Drill:
-    """A site to drill on. `settings` is its recovery.toml, or a variant of it."""
+    """A site to drill on. `settings` is its recovery.toml, or a variant of it; `program` is what `recover` is."""
 
     sandbox: Sandbox
     settings: Path
     more: dict[str, str] = field(default_factory=dict)
+    program: Sequence[str] = tuple(RECOVER)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Start `recover …` and do not wait."""
         environment = our_environment(site.recover_environment(self.sandbox) | self.more)
         environment["RECOVERY_CONFIG"] = str(self.settings)
         pipe = subprocess.PIPE
-        return subprocess.Popen([*RECOVER, *words], env=environment, cwd="/", stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen([*self.program, *words], env=environment, cwd="/", stdout=pipe, stderr=pipe, text=True)
 
     def run(self, *words: str, seconds: float = PATIENCE) -> Ended:
         """`recover …` in a process of its own; it must end before the deadline."""
@@ -202,14 +203,6 @@ def drill(sandbox_room: Path) -> Iterator[Drill]:
         yield Drill(made, made.settings_file)
     finally:
         site.down(folder)
-
-
-@pytest.fixture(scope="module")
-def new_drill_for_module(sandbox_room: Path) -> Iterator[Drill]:
-    """A site of its own for the drills of one file, which break it."""
-    sandbox = site.up(sandbox_room / f"drill-{next(_numbers)}", first_backup=True, transactions_per_second=10.0)
-    yield Drill(sandbox, sandbox.settings_file)
-    site.down(sandbox.folder)
 
 
 @pytest.fixture
