@@ -18,9 +18,6 @@ from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import RecordedFacts, Witness
 
 _SUITE = "as recorded"
-_VALID = "valid indexes stayed valid"
-# Nothing that the application does makes a valid index invalid in place.
-_NEVER_EXPLAINED = (_VALID,)
 _NEW = " is new"
 
 
@@ -38,11 +35,6 @@ class Source:
     live: Witness | None = None
 
 
-def source_rules(catalog: Catalog) -> tuple[Expectation, ...]:
-    """The rules about single rows that the source is asked about, too: what breaks them there is no news in a copy."""
-    return tuple(one for one in clickview_suite(catalog) if one.kind is ExpectationKind.ROWS_MEET)
-
-
 def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
     """The catalog of the copy is that of the source."""
     recorded = known.recorded
@@ -54,7 +46,7 @@ def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
     when = f"since the record of {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if known.live is None:
         lost = f"changed {when}: by the application, or lost"
-        return tuple(one if one.name in _NEVER_EXPLAINED else replace(one, known=lost) for one in made)
+        return tuple(replace(one, known=lost) for one in made)
     there = {one.name: one.differences for one in _compared(recorded.catalog, known.live.catalog)}
     return tuple(
         part for one in made for part in _explained(one, there[one.name], f"changed {when}; so is the live database")
@@ -69,9 +61,6 @@ def _compared(source: Catalog, copy: Catalog) -> tuple[Expectation, ...]:
 
 def _explained(one: Expectation, there: tuple[str, ...], why: str) -> Iterator[Expectation]:
     """A difference that the live database shows as well was made by the application; what is new was not lost."""
-    if one.name in _NEVER_EXPLAINED:
-        yield one
-        return
     made_there = tuple(text for text in one.differences if text in there or text.endswith(_NEW))
     yield replace(one, differences=tuple(text for text in one.differences if text not in made_there))
     if made_there:
@@ -116,11 +105,11 @@ def known_to_be_behind(name: TableName, known: Source) -> str:
 
 
 def with_what_is_known(own: Iterable[Expectation], recorded: RecordedFacts | None) -> tuple[Expectation, ...]:
-    """ClickView's rules, each with why it is no news that the copy breaks it."""
+    """Rules about single rows, each with why it is no news that the copy breaks it."""
     source = recorded.catalog if recorded else None
     # Where a rule stands in for a key that the source did not have either, nothing was lost.
     at_source = {same_thing(one) for one in clickview_suite(source)} if source else set()
-    return tuple(replace(one, known=_known(one, recorded, at_source)) for one in own)
+    return tuple(replace(one, known=one.known or _known(one, recorded, at_source)) for one in own)
 
 
 def _known(one: Expectation, recorded: RecordedFacts | None, at_source: set[tuple[object, ...]]) -> str:
@@ -132,15 +121,20 @@ def _known(one: Expectation, recorded: RecordedFacts | None, at_source: set[tupl
     return ""
 
 
-def known_to_be_invalid(index: Index, recorded: RecordedFacts | None) -> str:
+def known_to_be_invalid(index: Index, known: Source) -> str:
     """Why an index that is not valid is no news, or nothing."""
-    source = recorded.catalog if recorded else None
+    source = known.recorded.catalog if known.recorded else None
     if source is None:
         return ""
-    before = next((one for one in source.indexes if one.name == index.name), None)
-    if before is None:
-        return "it was made after the backup's record"
-    return "" if before.valid else "it was so when the backup was taken"
+    if index.name not in {one.name for one in source.indexes if one.valid}:
+        there = index.name in {one.name for one in source.indexes}
+        return "it was so when the backup was taken" if there else "it was made after the backup's record"
+    if known.exact:
+        return ""
+    if known.live is None:
+        return "it was valid when the backup was taken: a REINDEX or a DROP was cut short since, or it is damaged"
+    broken = {one.name for one in known.live.catalog.indexes if not one.valid}
+    return "it became so since the backup was taken; so is the live database" if index.name in broken else ""
 
 
 def _tables(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
@@ -198,7 +192,7 @@ def _indexes(catalog: Catalog) -> dict[str, str]:
 def _still_valid(source: Catalog, copy: Catalog) -> Expectation:
     valid = {one.name for one in source.indexes if one.valid}
     lost = [f"{one.name} is no longer valid" for one in copy.indexes if one.name in valid and not one.valid]
-    return agreed(_SUITE, _VALID, "no index lost its validity", lost)
+    return agreed(_SUITE, "valid indexes stayed valid", "no index lost its validity", lost)
 
 
 def _others(source: Catalog, copy: Catalog) -> Iterator[Expectation]:

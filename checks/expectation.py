@@ -81,5 +81,10 @@ def same_thing(one: Expectation) -> tuple[object, ...]:
 
 
 def without_repeats(expectations: Iterable[Expectation]) -> tuple[Expectation, ...]:
-    """Each thing is looked at once, under the first name it was given."""
-    return tuple({same_thing(one): one for one in reversed(list(expectations))}.values())[::-1]
+    """Each thing is looked at once, under the first name it was given; what is tolerated of one gives way to one that is not."""
+    kept: dict[tuple[object, ...], Expectation] = {}
+    for one in expectations:
+        before = kept.setdefault(same_thing(one), one)
+        if before.known and not one.known:
+            kept[same_thing(one)] = one
+    return tuple(kept.values())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid
+from checks.clickview import clickview_suite
 from checks.expectation import (
     agreed,
     identity,
@@ -23,11 +24,12 @@ from checks.expectation import (
 )
 from recovery.catalog import Catalog, CheckConstraint, Table, TableName, UniqueKey, quoted
 from recovery.expectation import Expectation, ExpectationKind
-from recovery.facts import RecordedFacts, TableCount
+from recovery.facts import TableCount
 
 _MOMENT, _NO_MOMENT = "timestamp with time zone", "timestamp without time zone"
 _ENDLESS = "infinity is no moment, so these rows are compared with nothing"
 _ZONELESS = "the column has no time zone, so its moments cannot be compared"
+_CLOCKS = timedelta(minutes=1)  # how far the application's clocks may be from the database's
 _LONGEST_NAME = 40  # of a column that is an expression; PostgreSQL cuts at 63 bytes
 
 HEARTBEAT = TableName("clickview_recovery", "heartbeat")
@@ -72,10 +74,16 @@ def freshness(
     A copy without a target in time is at least as new as what its backup recorded.
     """
     if target is not None:
-        return Freshness(target - oldest, target)
+        return Freshness(target - oldest, target, skew=_CLOCKS)
     if live:  # rows are written while the checks run
         return Freshness(now - oldest, now, skew=timedelta(minutes=30))
     return Freshness(recorded_at - oldest if recorded_at else None, now, skew=timedelta(minutes=1))
+
+
+def source_rules(catalog: Catalog, now: datetime) -> tuple[Expectation, ...]:
+    """The rules about single rows that the source is asked about, too: what breaks them there is no news in a copy."""
+    made = [*clickview_suite(catalog), *_newest(catalog, now + _CLOCKS), *_unvalidated_checks(catalog)]
+    return tuple(one for one in made if one.kind is ExpectationKind.ROWS_MEET)
 
 
 def restored_data_suite(catalog: Catalog, source: Source, fresh: Freshness) -> tuple[Expectation, ...]:
@@ -88,7 +96,7 @@ def restored_data_suite(catalog: Catalog, source: Source, fresh: Freshness) -> t
             *_unique_keys(catalog),
             *_constraints(catalog),
             *_unvalidated_checks(catalog),
-            *_indexes(catalog, source.recorded),
+            *_indexes(catalog, source),
             *_sequences(catalog, source),
             *_freshness(catalog, fresh),
         ]
@@ -99,6 +107,8 @@ def _row_counts(catalog: Catalog, source: Source) -> Iterator[Expectation]:
     if source.recorded is None:
         yield not_checked("rows", "row counts as recorded", "no row counts were recorded for this database")
         return
+    for table in source.recorded.uncounted:
+        yield not_checked("rows", f"{table} has its rows", "they could not be counted when the backup was taken")
     for count in source.recorded.counts:
         if catalog.table(count.table) is not None:  # a table that is missing is named as such
             yield _row_count(count, exact=source.exact, tolerance=source.tolerance)
@@ -198,14 +208,14 @@ def _unvalidated_checks(catalog: Catalog) -> Iterator[Expectation]:
             yield replace(one, known=NOT_VALID)
 
 
-def _indexes(catalog: Catalog, recorded: RecordedFacts | None) -> Iterator[Expectation]:
+def _indexes(catalog: Catalog, source: Source) -> Iterator[Expectation]:
     invalid = [one for one in catalog.indexes if not one.valid]
-    news = [one for one in invalid if not known_to_be_invalid(one, recorded)]
+    news = [one for one in invalid if not known_to_be_invalid(one, source)]
     yield agreed(
         "indexes", "all indexes are valid and ready", "no invalid index", [f"{one.name} of {one.table}" for one in news]
     )
     for one in invalid:
-        if known := known_to_be_invalid(one, recorded):
+        if known := known_to_be_invalid(one, source):
             told = agreed(
                 "indexes", f"{one.name} is valid and ready", "no invalid index", [f"{one.name} of {one.table}"]
             )

@@ -75,15 +75,19 @@ def take_and_prove(kind: BackupKind, repo: int, annotations: dict[str, str], ser
 
 
 def record_on(taken: list[BackupSet]) -> None:
-    """Record the source once, and keep the record with every set that was taken."""
+    """Record the source once, and keep the record with every set that was taken. The backup is good without."""
     if not taken:
         return
     try:
         facts = record_site_facts()
-        for one in taken:
-            keep_record(one, facts)
-    except RecoveryError as error:  # the backup itself is good
+    except RecoveryError as error:
         warn(f"what the site holds was not recorded with the backup: {error.problem}")
+        return
+    for one in taken:
+        try:
+            keep_record(one, facts)
+        except RecoveryError as error:
+            warn(f"what the site holds was not recorded with backup {one.label}: {error.problem}")
 
 
 def expire(repo: int) -> None:
@@ -98,15 +102,10 @@ def expire(repo: int) -> None:
 
 def forget(repo: int) -> None:
     """Let the records of sets that are gone go, too."""
-    found = read_repository(repo)
-    problem = found.problem  # a list that could not be read is not an empty one
-    if problem is None:
-        try:
-            forget_records(repo, tuple(one.label for one in found.sets))
-        except RecoveryError as error:
-            problem = error.problem
-    if problem is not None:
-        warn(f"records of dropped backups stay in repository {repo}; the next expiry removes them: {problem}")
+    try:
+        forget_records(repo)
+    except RecoveryError as error:
+        warn(f"records of dropped backups stay in repository {repo}; the next expiry removes them: {error.problem}")
 
 
 def numbers(repo: RepoChoice) -> list[int]:

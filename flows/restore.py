@@ -21,6 +21,7 @@ from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import (
     CheckReport,
     DatabaseAddress,
+    ReachedPoint,
     RecordedFacts,
     RecoveryTarget,
     RepoFacts,
@@ -79,14 +80,6 @@ class Decision:
         """Whether the copy stands exactly where the row counts were recorded."""
         target = self.plan.target
         return bool(self.recorded and self.recorded.exact and target.exclusive and target.lsn == self.recorded.lsn)
-
-    @property
-    def source(self) -> Source:
-        """What is known of the database that is brought back."""
-        # Of another timeline than the live one the live database is no witness.
-        same = self.server is not None and self.server.timeline == self.plan.timeline
-        live = read_witness() if same and not self.exact else None
-        return Source(self.recorded, self.exact, site().settings.checks.row_count_tolerance, live)
 
 
 @runbook("Restore", restore_name)
@@ -249,18 +242,20 @@ def prove_files(decision: Decision, begin: datetime) -> RestoreReport:
 def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) -> RestoreReport:
     """Restore, replay, prove, check; then keep the copy, load it, or drop it."""
     plan = decision.plan
-    places = restore_copy(plan, decision.repos, decision.repo)
+    places, proven = restore_copy(plan, decision.repos, decision.repo), False
     try:
         start_replay(places)
         reached = verify_target_reached(places, plan)
         promote_copy(places)
+        proven = level == "no"
         report = RestoreReport(plan, level, 0.0, reached, recovery_point(reached))
         if level != "restore":
-            report = replace(report, checks=checked(decision, copy_address(places)))
+            report = replace(report, checks=checked(decision, reached, copy_address(places)))
         report = handed_over(report, places, wish)
-    except BaseException:
+    except BaseException as error:
         keep_log(places)
-        drop(places)
+        # The data is there: a fault of ours in what comes after must not take it away. Who stops the run wants it gone.
+        keep_as_it_is(places) if proven and isinstance(error, Exception) else drop(places)
         raise
     if report.copy is None:
         remove_copy(places)
@@ -283,7 +278,7 @@ def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> Restor
         warn(f"{verdict}, accepted: {wish.accept_failed_checks}")
         verdict = f"{verdict}, accepted: {wish.accept_failed_checks}"
         report = replace(report, accepted=wish.accept_failed_checks)
-    if report.withheld and wish.drop_failed:
+    if report.withheld and wish.drop_failed and report.checks and report.checks.failures:
         return report
     if wish.target_database and not report.withheld:
         try:
@@ -301,6 +296,15 @@ def copy_address(places: CopyPlaces) -> DatabaseAddress:
     return site().copies.server(places).address(site().settings.database.name)
 
 
+def keep_as_it_is(places: CopyPlaces) -> None:
+    """Keep a copy that stands where it should, but that nobody has judged."""
+    try:
+        keep_copy(places, "not checked")
+        warn(f"the copy {places.folder.name} is kept as it is; nobody has judged it")
+    except RecoveryError as error:
+        warn(f"{places.folder} could not be marked as kept: {error.problem}")
+
+
 def drop(places: CopyPlaces) -> None:
     """Remove a copy that failed; what made it fail is what the operator must read."""
     try:
@@ -309,10 +313,20 @@ def drop(places: CopyPlaces) -> None:
         warn(f"{places.folder} could not be removed now; the next restore removes it: {error.problem}")
 
 
-def checked(decision: Decision, address: DatabaseAddress) -> CheckReport:
+def known_source(decision: Decision, reached: ReachedPoint) -> Source:
+    """What is known of the database that was brought back."""
+    recorded, server, exact = decision.recorded, decision.server, decision.exact
+    # Of another timeline the live database is no witness, nor of a copy that stands before the record.
+    same = server is not None and server.timeline == decision.plan.timeline
+    later = recorded is not None and reached.lsn >= recorded.lsn
+    live = read_witness() if same and later and not exact else None
+    return Source(recorded, exact, site().settings.checks.row_count_tolerance, live)
+
+
+def checked(decision: Decision, reached: ReachedPoint, address: DatabaseAddress) -> CheckReport:
     """The data checks of the copy. Whatever keeps them from being made, the data is there all the same."""
     try:
-        return check_data(address, decision.source, target=decision.plan.target.moment)
+        return check_data(address, known_source(decision, reached), target=decision.plan.target.moment)
     except RecoveryError as error:
         report = not_checked_report(address, error.problem)
         leave_report(report)
@@ -331,8 +345,9 @@ def stamp(report: RestoreReport) -> None:
     """Note on the set that it was proven, and how deeply."""
     if report.checks and not report.checks.passed:
         return  # it must not count as the proven set that the retention keeps
+    level = "data" if report.level == "no" else report.level
     try:
-        mark_backup_verified(report.plan.backup, "data" if report.level == "no" else report.level)
+        mark_backup_verified(report.plan.backup, "restore" if report.checks and report.checks.unseen else level)
     except RecoveryError as error:
         warn(f"the backup was proven, but could not be stamped as such: {error.problem}")
 

@@ -224,6 +224,7 @@ class RecordedFacts:
     catalog: Catalog | None = None
     behind: tuple[TableName, ...] = ()
     broken: tuple[BrokenRule, ...] = ()
+    uncounted: tuple[TableName, ...] = ()  # nobody could count their rows
 
     def broke(self, table: TableName | None, rule: str) -> int:
         """How many rows broke this rule."""
@@ -257,6 +258,7 @@ class CheckResult:
     expected: str
     found: str
     examples: tuple[str, ...] = ()
+    of_rows: bool = True  # False: files or catalogs were looked at, which says nothing of the rows
 
     @property
     def passed(self) -> bool:
@@ -287,9 +289,13 @@ class CheckReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the rows were looked at, not only the files, and nothing failed; a warning is no failure."""
-        rows = [result for result in self.results if result.suite != "physical"] or self.results
-        return any(result.passed for result in rows) and not self.failures
+        """Whether rows were looked at, not only files and catalogs, and nothing failed; a warning is no failure."""
+        return any(result.passed and result.of_rows for result in self.results) and not self.failures
+
+    @property
+    def unseen(self) -> tuple[CheckResult, ...]:
+        """What was to be looked at, but could not be."""
+        return tuple(result for result in self.not_checked if result.expected)
 
     @property
     def verdict(self) -> str:

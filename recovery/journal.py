@@ -67,7 +67,7 @@ class Journal:
     def leave(self, name: str, text: str) -> Path:
         """Keep a document (plan, report, check results) beside the journal."""
         path = self.folder / name
-        path.write_text(redact(text))
+        path.write_text(redact(text), encoding="utf-8")
         return path
 
 

@@ -81,7 +81,9 @@ class Site:
 
         backup = self.settings.backup
         known = backup.repos[repo - 1]
-        return DocumentBucket(known, known.bucket, f"recovery-records/{backup.stanza}", self.secrets)
+        return DocumentBucket(
+            known, known.bucket, f"recovery-records/{known.path.strip('/')}/{backup.stanza}", self.secrets
+        )
 
     @cached_property
     def data_checks(self) -> DataChecks:

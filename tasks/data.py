@@ -140,8 +140,8 @@ def _suite(catalog: Catalog, source: Source, *, target: datetime | None, live: b
         oldest=site().settings.objectives.rpo,
         live=live,
     )
-    own = with_what_is_known(clickview_suite(catalog), recorded)
-    return without_repeats([*own, *restored_data_suite(catalog, source, fresh), *read_site_rules()])
+    rules = [*clickview_suite(catalog), *restored_data_suite(catalog, source, fresh)]
+    return without_repeats([*with_what_is_known(rules, recorded), *read_site_rules()])
 
 
 def _about(

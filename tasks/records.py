@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from checks.as_recorded import source_rules
+from checks.restored_data import source_rules
 from recovery.adapters.postgres.record import Source, snapshot, standstill
 from recovery.catalog import table_name
 from recovery.errors import RecoveryError
@@ -16,6 +17,8 @@ from recovery.wal import format_lsn, parse_lsn
 from tasks.step import action, note, probe, warn
 
 _FACTS, _COUNTS = "facts-lsn", "facts-rows"
+_RECORD = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?\.json")
+_WITNESS_SECONDS = 20.0  # a copy waits for it; a live database that is slower does not hold the restore up
 _DOCUMENT = TypeAdapter(RecordedFacts)
 
 
@@ -34,13 +37,13 @@ def record_site_facts() -> RecordedFacts:
 
 def _recorded(source: Source) -> RecordedFacts:
     catalog = source.catalog()
-    return source.record(catalog, source_rules(catalog))
+    return source.record(catalog, source_rules(catalog, datetime.now(UTC)))
 
 
 def read_witness() -> Witness | None:
     """Ask the live database what it is like today: that explains what changed since the record. None: it did not say."""
     try:
-        with snapshot(site().reader_address()) as source:
+        with snapshot(site().reader_address(), seconds=_WITNESS_SECONDS) as source:
             catalog = source.catalog()
             return Witness(catalog, source.behind(catalog))
     except RecoveryError as error:
@@ -60,26 +63,30 @@ def read_record(backup: BackupSet) -> RecordedFacts | None:
     """The record of a set; None when none was made. One that cannot be read is said, and not missed silently."""
     if _FACTS not in backup.annotations:
         return None
-    if _COUNTS in backup.annotations:
-        return _from_annotations(backup)
     try:
+        if _COUNTS in backup.annotations:
+            return _from_annotations(backup)
         document = site().records(backup.repo).read(_name(backup.label))
         if document is not None:
             return _DOCUMENT.validate_json(document)
         problem = "it is gone"
-    except (RecoveryError, ValidationError) as error:
+    except (RecoveryError, ValueError) as error:  # pydantic's own is a ValueError
         problem = error.problem if isinstance(error, RecoveryError) else "it cannot be understood"
     warn(f"the record of backup {backup.label} cannot be read, so the copy is not compared with it: {problem}")
     return None
 
 
 @action
-def forget_records(repo: int, kept: tuple[str, ...]) -> None:
-    """Delete the records of sets that are no longer there. Idempotent."""
+def forget_records(repo: int) -> None:
+    """Delete the records of sets that are no longer there. Idempotent.
+
+    The names are read before the sets: the record of a backup that ends in between is not among them.
+    """
     records = site().records(repo)
-    names = {_name(label) for label in kept}
-    for name in records.names():
-        if name not in names:
+    names = [name for name in records.names() if _RECORD.fullmatch(name)]
+    kept = {_name(one.label) for one in site().backups.read_sets(repo)}
+    for name in names if kept else ():  # a repository without any set is no reason to delete
+        if name not in kept:
             records.remove(name)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.as_recorded import source_rules
+from checks.restored_data import source_rules
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.postgres.record import snapshot
 from recovery.facts import CheckReport, CheckResult, DatabaseAddress, RecordedFacts
@@ -65,7 +66,7 @@ def recorded(address: DatabaseAddress) -> RecordedFacts:
     """What a backup would have recorded of this database."""
     with snapshot(address) as source:
         catalog = source.catalog()
-        return source.record(catalog, source_rules(catalog))
+        return source.record(catalog, source_rules(catalog, datetime.now(UTC)))
 
 
 def failures(report: CheckReport) -> dict[str, CheckResult]:

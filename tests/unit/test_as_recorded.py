@@ -129,10 +129,15 @@ def test_a_catalog_that_is_the_same_has_no_differences() -> None:
     assert len(as_recorded(SOURCE, Source(RECORD, exact=True))) == 11
 
 
-def test_an_index_that_lost_its_validity_is_never_explained_by_time() -> None:
+def test_an_index_that_lost_its_validity() -> None:
     broken = replace(SOURCE, indexes=(replace(SOURCE.indexes[0], valid=False),))
-    (one,) = differing(broken, exact=False)
-    assert (one.name, one.known) == ("valid indexes stayed valid", "")
+    index = broken.indexes[0]
+    (one,) = differing(broken, exact=True)
+    assert (one.name, one.differences) == ("valid indexes stayed valid", ("users_email is no longer valid",))
+    assert known_to_be_invalid(index, Source(RECORD, exact=True)) == ""
+    assert "cut short since" in known_to_be_invalid(index, Source(RECORD))
+    assert "so is the live database" in known_to_be_invalid(index, Source(RECORD, live=Witness(broken)))
+    assert known_to_be_invalid(index, Source(RECORD, live=Witness(SOURCE))) == ""
 
 
 def test_without_a_recorded_catalog_that_is_said() -> None:
@@ -144,9 +149,9 @@ def test_without_a_recorded_catalog_that_is_said() -> None:
 def test_what_was_so_at_the_source_is_no_news() -> None:
     broken = replace(SOURCE.indexes[0], valid=False)
     before = replace(RECORD, catalog=replace(SOURCE, indexes=(broken,)), behind=(COUNTER,))
-    assert known_to_be_invalid(broken, before) == "it was so when the backup was taken"
-    assert known_to_be_invalid(replace(broken, name=USERS), before) == "it was made after the backup's record"
-    assert known_to_be_invalid(broken, RECORD) == known_to_be_invalid(broken, None) == ""
+    assert known_to_be_invalid(broken, Source(before)) == "it was so when the backup was taken"
+    assert known_to_be_invalid(replace(broken, name=USERS), Source(before)) == "it was made after the backup's record"
+    assert known_to_be_invalid(broken, Source()) == ""
     assert known_to_be_behind(COUNTER, Source(before, exact=True)) == "it was so when the backup was taken"
     assert known_to_be_behind(COUNTER, Source(RECORD, exact=True)) == ""
     assert "set back since" in known_to_be_behind(COUNTER, Source(RECORD))
@@ -198,7 +203,7 @@ def test_an_invalid_index_promises_nothing() -> None:
 
 
 def test_files_alone_prove_nothing_about_rows() -> None:
-    whole = CheckResult("files", "physical", CheckStatus.PASSED, "", "no damage")
+    whole = CheckResult("files", "physical", CheckStatus.PASSED, "", "no damage", of_rows=False)
     rows = CheckResult("rows", "rows", CheckStatus.NOT_CHECKED, "", "the checker ended")
     report = CheckReport("db", NOW, 1.0, (whole, rows))
     assert (report.passed, report.verdict, report.worst) == (False, "not checked", "rows: the checker ended")

@@ -88,6 +88,12 @@ WHERE s.relkind = 'S' AND {_OURS}
 ORDER BY 1, 2
 """
 
+# Constants in conditions, and names of types, are written as the session's settings say.
+_PLAIN_WORDS: LiteralString = """
+SELECT set_config(name, value, false) FROM (VALUES ('timezone', 'UTC'), ('datestyle', 'ISO, MDY'),
+    ('intervalstyle', 'postgres'), ('extra_float_digits', '1'), ('search_path', 'pg_catalog')) s (name, value)
+"""
+
 _INDEXES: LiteralString = f"""
 SELECT ni.nspname, i.relname, n.nspname, c.relname, x.indisvalid AND x.indisready AND x.indislive,
        pg_get_indexdef(i.oid)
@@ -116,7 +122,8 @@ def read_catalog(address: DatabaseAddress) -> Catalog:
 
 
 def catalog_of(connection: Connection, database: str) -> Catalog:
-    """The catalog as this connection's snapshot shows it."""
+    """The catalog as this connection's snapshot shows it, in words that do not hang on who asks, and where."""
+    connection.execute(_PLAIN_WORDS)
     version, in_recovery, superuser = _server(connection)
     return Catalog(
         database,

@@ -45,6 +45,7 @@ def connect(
             connect_timeout=connect_seconds,
             application_name="clickview-recovery",
             options=options,
+            client_encoding="UTF8",  # else the names of a database in SQL_ASCII come as bytes
             autocommit=autocommit,
             keepalives_idle=5,
             keepalives_interval=2,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from psycopg import Error, sql
 
@@ -20,6 +21,8 @@ from recovery.wal import parse_lsn
 
 _COUNT_SECONDS = 600.0  # every row of every table is counted
 _PAUSE_SECONDS = 120.0  # replay pauses between two records; a large one takes a while
+# A table that somebody changes right now is left out; nobody queues behind us, and no replay stays paused for it.
+_NO_WAITING: LiteralString = "SET lock_timeout = '2s'"
 _OWN_SCHEMA = "clickview_recovery"
 
 
@@ -41,14 +44,22 @@ class Source:
         by_table: dict[TableName, list[Expectation]] = {}
         for rule in rules:
             by_table.setdefault(rule.table or TableName("", ""), []).append(rule)
-        counts, broken = [], []
+        counts, broken, uncounted = [], [], []
         for table in filter(_counted, catalog.tables):
-            rows, breaking = count_rows(self.connection, table.name, by_table.get(table.name, []))
+            try:
+                rows, breaking = count_rows(self.connection, table.name, by_table.get(table.name, []))
+            except Error as error:
+                _require_open(self.connection, error)
+                uncounted.append(table.name)  # locked, damaged, gone: of this one nothing is recorded
+                continue
             counts.append(TableCount(table.name, rows))
             broken += breaking
         behind = self.behind(catalog)
         at: datetime = one_row(self.connection, "SELECT clock_timestamp()")[0]
-        return RecordedFacts(self.lsn, at, self.exact, tuple(counts), catalog, behind, tuple(broken))
+        exact = self.exact
+        return RecordedFacts(
+            self.lsn, at, exact, tuple(counts), catalog, behind, tuple(broken), uncounted=tuple(uncounted)
+        )
 
     def behind(self, catalog: Catalog) -> tuple[TableName, ...]:
         """The sequences whose next value a row has already."""
@@ -64,6 +75,7 @@ def standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> Iterator[Sou
             _wait_until_paused(control)
             lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
         with connect(reader, statement_seconds=_COUNT_SECONDS, read_only=True) as connection:
+            connection.execute(_NO_WAITING)
             yield Source(connection, reader.name, lsn, exact=True)
     finally:
         with connect(pauser) as control:
@@ -71,10 +83,11 @@ def standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> Iterator[Sou
 
 
 @contextmanager
-def snapshot(address: DatabaseAddress) -> Iterator[Source]:
-    """One snapshot of a live server: close to an LSN, not exactly at it."""
-    with connect(address, statement_seconds=_COUNT_SECONDS, autocommit=False, read_only=True) as connection:
+def snapshot(address: DatabaseAddress, *, seconds: float = _COUNT_SECONDS) -> Iterator[Source]:
+    """One snapshot of a live server: close to an LSN, not exactly at it. Each question ends within `seconds`."""
+    with connect(address, statement_seconds=seconds, autocommit=False, read_only=True) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.execute(_NO_WAITING)
         lsn = parse_lsn(str(one_row(connection, "SELECT pg_current_wal_lsn()")[0]))
         yield Source(connection, address.name, lsn, exact=False)
 
@@ -88,7 +101,8 @@ def count_rows(
     try:
         with connection.transaction():
             row = connection.execute(_as_query(f"SELECT count(*){''.join(breaking)} FROM {table.sql} c")).fetchone()
-    except Error:
+    except Error as error:
+        _require_open(connection, error)
         if not asked:
             raise
         # What one of them stumbles over, the check of the copy will name; the rows are counted without.
@@ -112,8 +126,19 @@ def _is_behind(connection: Connection, sequence: Sequence) -> bool:
         sql.Identifier(sequence.column),
         _as_query(sequence.table.sql),
     )
-    row = connection.execute(query).fetchone()
+    try:
+        with connection.transaction():
+            row = connection.execute(query).fetchone()
+    except Error as error:
+        _require_open(connection, error)
+        return False  # the check of the copy stumbles over the same thing, and says so
     return bool(row and row[0])
+
+
+def _require_open(connection: Connection, error: Error) -> None:
+    """An error that ended the connection says nothing of one table."""
+    if connection.closed:
+        raise error
 
 
 def _as_query(text: str) -> sql.SQL:

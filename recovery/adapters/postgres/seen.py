@@ -12,6 +12,7 @@ Row = tuple[tuple[str, str], ...]  # (column, value), as the server writes it
 # be (XX), files that are gone or unreadable (58), values that are none (22). All else (a time-out, a lock, a missing
 # right, a full disk, a server that ended, a table that is not there) says something of the server or of the question.
 _OF_THE_DATA = ("XX", "58", "22")
+_NO_LIBRARY = "could not access file"  # of an extension that is not installed on this host: 58, but no file of the data
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,13 @@ class Seen:
     examples: tuple[Row, ...] = ()
     problem: str = ""
     damage: bool = False
+    of_a_value: bool = False  # the error is about a value, which the question may have made itself
 
 
 def unseen(error: psycopg.Error) -> Seen:
     """What an error of the server says of the data: that it is damaged, or only that nobody could look."""
     said = error.diag.message_primary or str(error)
     detail = f" ({error.diag.message_detail})" if error.diag.message_detail else ""
-    damage = (error.sqlstate or "").startswith(_OF_THE_DATA)
-    return Seen(problem=" ".join(f"{said}{detail}".split()), damage=damage)
+    state = error.sqlstate or ""
+    damage = state.startswith(_OF_THE_DATA) and not said.startswith(_NO_LIBRARY)
+    return Seen(problem=" ".join(f"{said}{detail}".split()), damage=damage, of_a_value=state.startswith("22"))
