@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from recovery.adapters.aws import make_client
 from recovery.adapters.secrets import Secrets
@@ -79,6 +79,11 @@ class DocumentBucket:
             code = error.response.get("Error", {}).get("Code", "unknown error")
             return SettingsInvalid(
                 f"bucket {self._bucket} refused the request: {code}", "check the bucket's name, keys and policy"
+            )
+        if isinstance(error, NoCredentialsError):
+            return SettingsInvalid(
+                f"there are no keys for bucket {self._bucket}, and this machine has no EC2 instance role",
+                "write access_key_id and secret_access_key of the repository into recovery.toml",
             )
         return TargetUnreachable(
             f"bucket {self._bucket} does not answer: {type(error).__name__}", "check the network and the region's state"

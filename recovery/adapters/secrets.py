@@ -55,7 +55,7 @@ class Secrets:
         return str(value)
 
     def _secret_string(self, name: str) -> str:
-        from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
         from recovery.adapters.aws import client
 
@@ -66,6 +66,11 @@ class Secrets:
             raise SettingsInvalid(
                 f"secret {name} cannot be read from Secrets Manager: {code}",
                 "check the name, the region and the permission secretsmanager:GetSecretValue",
+            ) from error
+        except NoCredentialsError as error:
+            raise SettingsInvalid(
+                "there are no keys for Secrets Manager, and this machine has no EC2 instance role",
+                "write access_key_id and secret_access_key into [aws], or the secret into a file (file:///…)",
             ) from error
         except BotoCoreError as error:
             raise TargetUnreachable(

@@ -125,7 +125,9 @@ def test_the_database_has_a_collation_version_since_15() -> None:
 
 def test_freshness_around_the_target() -> None:
     hour = timedelta(hours=1)
-    assert freshness(NOW, None, now=NOW, oldest=hour, live=False) == Freshness(NOW - hour, NOW, skew=timedelta(minutes=1))
+    assert freshness(NOW, None, now=NOW, oldest=hour, live=False) == Freshness(
+        NOW - hour, NOW, skew=timedelta(minutes=1)
+    )
     live = freshness(None, None, now=NOW, oldest=hour, live=True)
     assert (live.not_before, live.not_after) == (NOW - hour, NOW)
     copy = freshness(None, NOW - 3 * hour, now=NOW, oldest=hour, live=False)

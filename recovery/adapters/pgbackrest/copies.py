@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import secrets as random_source
@@ -28,6 +29,9 @@ from recovery.gate import require
 from recovery.settings import RepoSettings, Settings
 from recovery.wal import format_lsn
 
+log = logging.getLogger(__name__)
+
+_HIDDEN = "hidden"  # /proc shows only one's own processes here: whose is not ours is taken for alive
 _NAME = re.compile(r"^copy-\d{8}t\d{6}-[0-9a-f]{6}$")
 _LONGEST_SOCKET_PATH = 90
 _WATCH_SECONDS = 30.0  # the last look at a large folder; the restore itself has ended
@@ -54,7 +58,7 @@ class CopyOwner:
     @property
     def alive(self) -> bool:
         """Whether the process that made it still runs (on another machine: taken for alive)."""
-        return self.machine != socket.gethostname() or process_start(self.pid) == self.started
+        return self.machine != socket.gethostname() or process_start(self.pid) in (self.started, _HIDDEN)
 
 
 def process_start(pid: int) -> str:
@@ -63,6 +67,8 @@ def process_start(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
     except (FileNotFoundError, ProcessLookupError):
         return ""
+    except PermissionError:
+        return _HIDDEN
 
 
 class RestoredCopies:
@@ -139,7 +145,7 @@ class RestoredCopies:
     def remove(self, places: CopyPlaces) -> None:
         """Stop a copy's server and remove all of it. Idempotent."""
         # A link in its place leads to a server that is none of ours.
-        linked = files.is_link(self._host, places.data_dir)
+        linked = files.is_link(self._host, places.folder) or files.is_link(self._host, places.data_dir)
         if not linked and files.exists(self._host, places.data_dir / "postmaster.pid"):
             self.server(places).stop()
         files.remove_tree(self._host, places.folder, inside=self.folder)
@@ -175,7 +181,11 @@ class RestoredCopies:
             places = CopyPlaces(self.folder / name)
             owner = self.owner(places)
             if owner is None or not (owner.kept or owner.alive):
-                self.remove(places)
+                try:
+                    self.remove(places)
+                except RecoveryError as error:  # the next restore tries again; this one has its own folder
+                    log.warning("%s could not be removed: %s", places.folder, error.problem)
+                    continue
                 swept.append(name)
         return swept
 

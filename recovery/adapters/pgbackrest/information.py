@@ -193,6 +193,10 @@ _LIKELY = (
     (r"unable to load info file.*FileMissing", "the repository has no stanza: run recover site prepare --apply"),
     (r"cipher|unable to flush|padding|unable to load info file", _CHECK_KEY),
     (
+        r"not later than latest backup label",
+        "labels are in UTC; the newest was made with another clock or zone: backups go on as soon as UTC has passed it",
+    ),
+    (
         r"Data corruption|checksum",
         "this set is damaged in this repository: use the other region (--source-region), and run: recover backup check",
     ),

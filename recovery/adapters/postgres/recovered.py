@@ -87,6 +87,8 @@ class RecoveredServer:
 
         Raises: CommandFailed when it goes on running: its files must not be taken from under it.
         """
+        if not self._runs():
+            return
         argv: list[str | Path] = [
             self._program("pg_ctl"),
             "stop",
@@ -100,6 +102,12 @@ class RecoveredServer:
         ended = self._host.run(argv, timeout_seconds=_STOP_SECONDS + 10, env={"LC_ALL": "C"}, check=False)
         if ended.status and not any(words in ended.stderr for words in _NOT_RUNNING):
             raise failed(argv, ended)
+
+    def _runs(self) -> bool:
+        """Whether the process that its note names is this copy's server: after a reboot that number is anybody's."""
+        asked = 'read -r pid <"$1/postmaster.pid" && [ "/proc/$pid/cwd" -ef "$1" ]'
+        argv: list[str | Path] = ["sh", "-c", asked, "sh", self.places.data_dir]
+        return self._host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False).status == 0
 
     def promote(self, *, seconds: float = _PROMOTE_SECONDS) -> None:
         """End recovery: the copy becomes a server that can be written to. Idempotent."""
