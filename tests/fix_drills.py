@@ -20,6 +20,7 @@ from recovery.environment import our_environment
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
 from sandbox.layout import Sandbox, load
+from tests.hostile import hostile_shell, leave_files_in_home
 from tests.sandbox_commands import RECOVER, sandbox_command
 from tests.waiting import PATIENCE, until
 
@@ -194,13 +195,20 @@ def paused_writer(sandbox: Sandbox) -> None:
 
 @pytest.fixture(scope="session")
 def drill(sandbox_room: Path) -> Iterator[Drill]:
-    """One site with a full backup in each region, for drills that leave it as it was."""
-    folder = sandbox_room / "drill"
+    """One site with a full backup in each region, for drills that leave it as it was.
+
+    It was made, and all commands on it are typed, in a shell in which everything is set that could lead them astray:
+    so every drill on it shows that nothing does.
+    """
+    folder, home = sandbox_room / "drill", sandbox_room / "home"
+    home.mkdir()
+    leave_files_in_home(home)
+    shell = hostile_shell(folder / "primary" / "data") | {"HOME": str(home)}
     try:
-        done = sandbox_command(folder, "up", "--first-backup", "--rate=20")
+        done = sandbox_command(folder, "up", "--first-backup", "--rate=20", shell=shell)
         assert done.returncode == 0, done.stderr
         made = load(folder)
-        yield Drill(made, made.settings_file)
+        yield Drill(made, made.settings_file, shell)
     finally:
         site.down(folder)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from tests.waiting import PATIENCE
 RECOVER = [sys.executable, "-c", "from recovery.cli.main import main; main()"]
 
 
-def sandbox_command(folder: Path, command: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """A command on the sandbox of this folder; there need not be one yet."""
+def sandbox_command(
+    folder: Path, command: str, *words: str, shell: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """A command on the sandbox of this folder; there need not be one yet. `shell`: what is set where it is typed."""
     argv = [*RECOVER, "sandbox", command, *words, "--dir", str(folder)]
-    environment = our_environment()
+    environment = our_environment(shell)
     return subprocess.run(argv, cwd="/", env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
