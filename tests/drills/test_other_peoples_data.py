@@ -178,8 +178,7 @@ def test_a_sites_own_rule_is_asked(drill: Drill, tmp_path: Path) -> None:
     (tmp_path / "gone.sql").write_text("SELECT * FROM nowhere\n")
     tmp_path.chmod(0o755)
     with_rules = drill.variant("checks", rules=str(tmp_path))
-    said = with_rules.refusal("backup", "verify", status=FAILED)
-    assert "full: nobody uses ClickView" in said
+    with_rules.refusal("backup", "verify", status=FAILED)
     results = json.loads((newest_run(drill) / "checks.json").read_text())["results"]
     assert {one["name"]: one["status"] for one in results if one["suite"] == "site rules"} == {
         "empty: there is no user without a name": "passed",
