@@ -62,7 +62,8 @@ def test_a_table_is_the_real_one(admin: Any, table: str) -> None:
 def test_every_table_holds_rows_and_all_keys_are_valid(sandbox: Sandbox, admin: Any) -> None:
     empty = [table for table in REAL if not admin.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone()[0]]
     assert empty == []
-    assert 8e6 < ask(sandbox, "SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables") < 30e6
+    # No upper bound: the writer makes it grow for as long as other tests run.
+    assert ask(sandbox, "SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables") > 8e6
     assert ask(sandbox, "SELECT bool_and(convalidated) FROM pg_constraint") is True
 
 
