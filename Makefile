@@ -31,7 +31,7 @@ lint: setup      ## ruff, mypy strict, import-linter
 
 test: setup      ## all that must hold: lint, then unit, integration, drills; goes on to the end whatever fails
 	@$(MAKE) --no-print-directory lint; lint=$$?; \
-	$(BIN)/python -m pytest --second-try --durations=20 || exit $$?; \
+	$(BIN)/python -m pytest -m 'not long' --second-try --durations=20 || exit $$?; \
 	[ $$lint = 0 ] || echo 'all tests passed, but lint did not: see above' >&2; exit $$lint
 
 soak: N = 3
@@ -39,7 +39,7 @@ soak: setup      ## all tests N times beside three busy loops, no second tries: 
 	$(BIN)/python -m tests.soak $(N)
 
 prove: setup     ## the long campaigns: N=20 SEED=1
-	N=$(N) SEED=$(SEED) $(BIN)/python -m pytest -m campaign -s --timeout=3600
+	N=$(N) SEED=$(SEED) $(BIN)/python -m pytest -m 'campaign or long' -s --timeout=3600
 
 bench: setup     ## backup and restore side by side with other tools: SIZE=1GB
 	$(BIN)/python -m benchmarks --size $(SIZE)

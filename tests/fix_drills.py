@@ -205,7 +205,7 @@ def drill(sandbox_room: Path) -> Iterator[Drill]:
     leave_files_in_home(home)
     shell = hostile_shell(folder / "primary" / "data") | {"HOME": str(home)}
     try:
-        done = sandbox_command(folder, "up", "--first-backup", "--rate=20", shell=shell)
+        done = sandbox_command(folder, "up", "--first-backup", "--rate=8", shell=shell)
         assert done.returncode == 0, done.stderr
         made = load(folder)
         yield Drill(made, made.settings_file, shell)

@@ -57,7 +57,7 @@ def sandbox_room() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def sandbox(sandbox_room: Path) -> Iterator[Sandbox]:
     """One prepared site for all tests that leave it as it was. No backup has been taken."""
-    made = site.up(sandbox_room / "shared")
+    made = site.up(sandbox_room / "shared", transactions_per_second=5)
     yield made
     site.down(made.folder)
 
@@ -80,7 +80,7 @@ def new_sandbox(sandbox_room: Path) -> Iterator[NewSandbox]:
 @pytest.fixture(scope="module")
 def broken(new_sandbox: NewSandbox) -> Sandbox:
     """A prepared site that the faults of a module break and mend, one after the other."""
-    return new_sandbox(transactions_per_second=20)
+    return new_sandbox(transactions_per_second=10)
 
 
 def ask(sandbox: Sandbox, query: str, *, server: str = "primary") -> Any:

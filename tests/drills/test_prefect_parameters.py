@@ -30,6 +30,7 @@ def sets(served: Served) -> list[dict[str, Any]]:
     "deployment backup kind repo",
     "deployment backup-expire backup_id repo dry_run",
 )
+@pytest.mark.long
 def test_a_first_backup_another_one_and_that_one_dropped(served: Served) -> None:
     before = {(one["label"], one["repo"]) for one in sets(served)}
     done(served, "site-prepare", apply=True, restart=True, first_backup=True)
@@ -50,6 +51,7 @@ def test_a_first_backup_another_one_and_that_one_dropped(served: Served) -> None
     "deployment backup-check repo read_files",
     "deployment data-check database",
 )
+@pytest.mark.long
 def test_what_is_there_is_proven_from_where_it_was_told(served: Served) -> None:
     if not [one for one in sets(served) if one["repo"] == 2]:
         done(served, "backup", kind="full", repo="2")
