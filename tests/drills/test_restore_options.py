@@ -87,6 +87,7 @@ def test_a_set_goes_into_a_database_of_that_name_although_a_person_knows_that_ch
 
 
 @pytest.mark.works("backup copies --json", "backup drop-copy NAME", "backup restore --drop-failed")
+@pytest.mark.long
 def test_a_copy_that_fails_its_checks_is_kept_and_marked_unless_it_was_to_be_dropped(
     drill: Drill, distrusted: Drill, kept: list[dict[str, Any]]
 ) -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -86,9 +89,32 @@ def test_a_server_that_could_not_be_stopped_keeps_its_files(tmp_path: Path, said
     program.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 1\n")
     program.chmod(0o755)
     server = RecoveredServer(HERE, CopyPlaces(tmp_path), tmp_path, "postgres")
-    if stopped:
-        server.stop()
-        return
-    with pytest.raises(CommandFailed) as failed:
-        server.stop()
+    with postmaster(tmp_path / "data", runs_in=tmp_path / "data"):
+        if stopped:
+            server.stop()
+            return
+        with pytest.raises(CommandFailed) as failed:
+            server.stop()
     assert failed.value.last_lines == said
+
+
+@contextmanager
+def postmaster(data_dir: Path, *, runs_in: Path) -> Iterator[None]:
+    """A process in this folder, and a postmaster.pid that names it."""
+    data_dir.mkdir()
+    with subprocess.Popen(["sleep", "600"], cwd=runs_in) as process:
+        (data_dir / "postmaster.pid").write_text(f"{process.pid}\n{data_dir}\n")
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def test_a_process_that_only_has_the_number_of_a_server_is_left_alone(tmp_path: Path) -> None:
+    """After a reboot the number in a copy's postmaster.pid is anybody's: pg_ctl would have stopped them."""
+    program = tmp_path / "pg_ctl"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    program.chmod(0o755)
+    with postmaster(tmp_path / "data", runs_in=tmp_path):
+        RecoveredServer(HERE, CopyPlaces(tmp_path), tmp_path, "postgres").stop()
+    assert not (tmp_path / "asked").exists()

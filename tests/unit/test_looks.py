@@ -122,7 +122,9 @@ def test_what_says_nothing_of_the_data_is_no_damage(error: str) -> None:
     ["DataCorrupted", "IndexCorrupted", "InternalError_", "IoError", "UndefinedFile", "CharacterNotInRepertoire"],
 )
 def test_what_damage_looks_like(error: str) -> None:
-    assert unseen(getattr(psycopg.errors, error)("it was\nso")) == Seen(problem="it was so", damage=True)
+    of_a_value = error == "CharacterNotInRepertoire"
+    seen = Seen(problem="it was so", damage=True, of_a_value=of_a_value)
+    assert unseen(getattr(psycopg.errors, error)("it was\nso")) == seen
 
 
 def test_a_connection_that_was_lost_is_no_damage() -> None:

@@ -104,9 +104,19 @@ class RecoveredServer:
             raise failed(argv, ended)
 
     def _runs(self) -> bool:
-        """Whether the process that its note names is this copy's server: after a reboot that number is anybody's."""
-        asked = 'read -r pid <"$1/postmaster.pid" && [ "/proc/$pid/cwd" -ef "$1" ]'
-        argv: list[str | Path] = ["sh", "-c", asked, "sh", self.places.data_dir]
+        """Whether the process that its note names may be this copy's server: after a reboot that number is anybody's.
+
+        A note that cannot be read says nothing: then pg_ctl is asked.
+        """
+        asked = '[ -e "$1" ] || exit 1; read -r pid <"$1" || exit 0; [ "/proc/$pid/cwd" -ef "$2" ]'
+        argv: list[str | Path] = [
+            "sh",
+            "-c",
+            asked,
+            "sh",
+            self.places.data_dir / "postmaster.pid",
+            self.places.data_dir,
+        ]
         return self._host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False).status == 0
 
     def promote(self, *, seconds: float = _PROMOTE_SECONDS) -> None:
