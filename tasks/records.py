@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from checks.restored_data import source_rules
-from recovery.adapters.postgres.record import Source, snapshot, standstill
+from recovery.adapters.postgres.record import Snapshot, snapshot, standstill
 from recovery.catalog import table_name
 from recovery.errors import RecoveryError
 from recovery.facts import BackupSet, RecordedFacts, TableCount, Witness
@@ -35,7 +35,7 @@ def record_site_facts() -> RecordedFacts:
         return _recorded(source)
 
 
-def _recorded(source: Source) -> RecordedFacts:
+def _recorded(source: Snapshot) -> RecordedFacts:
     catalog = source.catalog()
     return source.record(catalog, source_rules(catalog, datetime.now(UTC)))
 

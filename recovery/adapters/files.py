@@ -63,11 +63,12 @@ def make_new_directory(host: Host, path: Path) -> None:
 
 
 def empty_directories(host: Host, paths: Sequence[Path]) -> list[Path]:
-    """Those of these paths that are directories (not links to one) with nothing in them."""
-    shown = host.run(
-        ["find", *paths, "-maxdepth", "0", "-type", "d", "-empty"], timeout_seconds=PROMPT_SECONDS, check=False
-    )
-    return [path for path in paths if str(path) in shown.stdout.split("\n")]
+    """Those of these paths that are directories (not links to one) with nothing in them.
+
+    Raises: CommandFailed when that cannot be seen.
+    """
+    looked = ((path, _answer(host, ["find", path, "-maxdepth", "0", "-type", "d", "-empty"])) for path in paths)
+    return [path for path, shown in looked if shown and shown.stdout]
 
 
 def real_paths(host: Host, paths: Sequence[Path]) -> list[Path]:
@@ -77,8 +78,12 @@ def real_paths(host: Host, paths: Sequence[Path]) -> list[Path]:
 
 
 def is_link(host: Host, path: Path) -> bool:
-    """Whether this path is a symbolic link."""
-    return host.run(["test", "-L", path], timeout_seconds=PROMPT_SECONDS, check=False).status == 0
+    """Whether this path is a symbolic link.
+
+    Raises: CommandFailed when that cannot be seen.
+    """
+    shown = _answer(host, ["stat", "-c", "%F", path])
+    return shown is not None and shown.stdout.strip() == "symbolic link"
 
 
 def exists(host: Host, path: Path) -> bool:
@@ -135,8 +140,8 @@ def used_bytes(host: Host, path: Path) -> int:
 
 
 def _answer(host: Host, argv: Sequence[str | Path]) -> Completed | None:
-    """What a program says of the path that is its last word; None when it says that nothing is there."""
-    ended = host.run(argv, timeout_seconds=PROMPT_SECONDS, env={"LC_ALL": "C"}, check=False)
+    """What a program says of a path; None when it says that nothing is there."""
+    ended = host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False)
     if ended.status == 0:
         return ended
     if says_absent(ended.stderr, str(argv[0])):

@@ -13,7 +13,16 @@ from recovery.adapters.process import HERE, Host
 from recovery.errors import CommandFailed, RecoveryError, TargetUnreachable
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
-LOOKS: list[Callable[[Host, Path], object]] = [files.exists, files.read_text, files.list_directory, files.used_bytes]
+
+
+def empty(host: Host, path: Path) -> object:
+    return files.empty_directories(host, [path])
+
+
+LOOKS: list[Callable[[Host, Path], object]] = [
+    *(files.exists, files.read_text, files.list_directory, files.used_bytes, files.is_link),
+    empty,
+]
 looks = pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)
 
 
@@ -84,6 +93,11 @@ def test_what_is_there(tmp_path: Path) -> None:
     assert files.read_text(HERE, tmp_path / "a file", last_bytes=5) == "text\n"
     assert files.list_directory(HERE, tmp_path) == ["a file", "dangling"]
     assert files.used_bytes(HERE, tmp_path) >= 4096
+    assert [one for one in ("a file", "dangling") if files.is_link(HERE, tmp_path / one)] == ["dangling"]
+    (tmp_path / "new\nfolder").mkdir()
+    assert files.empty_directories(HERE, [tmp_path / "new\nfolder", tmp_path, tmp_path / "a file"]) == [
+        tmp_path / "new\nfolder"
+    ]
 
 
 def test_bytes_there_and_back(tmp_path: Path) -> None:

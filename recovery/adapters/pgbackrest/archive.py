@@ -47,7 +47,7 @@ class ArchivedWal:
         files.make_directory(self._host, self._folder)
         size = f"--wal-segsize={self.segment_bytes // 1024**2}"
         argv: list[str | Path] = [self._program("initdb"), "-D", self._data_dir, "-A", "reject", "--no-sync", size]
-        self._host.run([*argv, "--locale=C"], timeout_seconds=_MAKE_SECONDS, env={"LC_ALL": "C"})
+        self._host.run([*argv, "--locale=C"], timeout_seconds=_MAKE_SECONDS)
         control_file = self._data_dir / "global" / "pg_control"
         content = with_system_identifier(files.read_bytes(self._host, control_file), identifier)
         files.write_bytes(self._host, control_file, content)

@@ -27,7 +27,7 @@ _OWN_SCHEMA = "clickview_recovery"
 
 
 @dataclass(frozen=True)
-class Source:
+class Snapshot:
     """The source held still at one position: as long as this lasts, all that is asked belongs to it."""
 
     connection: Connection
@@ -67,7 +67,7 @@ class Source:
 
 
 @contextmanager
-def standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> Iterator[Source]:
+def standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> Iterator[Snapshot]:
     """The standby with its replay paused: what is read belongs to exactly one LSN. Replay always goes on afterwards."""
     try:
         with connect(pauser) as control:
@@ -76,20 +76,20 @@ def standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> Iterator[Sou
             lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
         with connect(reader, statement_seconds=_COUNT_SECONDS, read_only=True) as connection:
             connection.execute(_NO_WAITING)
-            yield Source(connection, reader.name, lsn, exact=True)
+            yield Snapshot(connection, reader.name, lsn, exact=True)
     finally:
         with connect(pauser) as control:
             control.execute("SELECT pg_wal_replay_resume()")
 
 
 @contextmanager
-def snapshot(address: DatabaseAddress, *, seconds: float = _COUNT_SECONDS) -> Iterator[Source]:
+def snapshot(address: DatabaseAddress, *, seconds: float = _COUNT_SECONDS) -> Iterator[Snapshot]:
     """One snapshot of a live server: close to an LSN, not exactly at it. Each question ends within `seconds`."""
     with connect(address, statement_seconds=seconds, autocommit=False, read_only=True) as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.execute(_NO_WAITING)
         lsn = parse_lsn(str(one_row(connection, "SELECT pg_current_wal_lsn()")[0]))
-        yield Source(connection, address.name, lsn, exact=False)
+        yield Snapshot(connection, address.name, lsn, exact=False)
 
 
 def count_rows(

@@ -99,7 +99,7 @@ class RecoveredServer:
             "-D",
             self.places.data_dir,
         ]
-        ended = self._host.run(argv, timeout_seconds=_STOP_SECONDS + 10, env={"LC_ALL": "C"}, check=False)
+        ended = self._host.run(argv, timeout_seconds=_STOP_SECONDS + 10, check=False)
         if ended.status and not any(words in ended.stderr for words in _NOT_RUNNING):
             raise failed(argv, ended)
 
@@ -242,7 +242,7 @@ def dump_and_load(
 
 
 def _line(words: Sequence[object]) -> str:
-    return " ".join(shlex.quote(str(word)) for word in words)
+    return shlex.join(map(str, words))
 
 
 @contextmanager

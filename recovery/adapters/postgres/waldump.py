@@ -51,7 +51,7 @@ def dump_restore_points(
     """
     first, last = (one.name(segment_bytes) for one in run)
     argv: list[str | Path] = [program, "--rmgr=XLOG", f"--path={folder}", first, last]
-    ended = host.run(argv, timeout_seconds=seconds, env={"LC_ALL": "C"}, check=False)
+    ended = host.run(argv, timeout_seconds=seconds, check=False)
     points = tuple(RestorePoint(parse_lsn(lsn), name) for lsn, name in _POINT.findall(ended.stdout))
     if ended.status == 0:
         return Dumped(points)
