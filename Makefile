@@ -6,6 +6,8 @@ PYTHON ?= python3
 SIZE ?= 1GB
 N ?= 20
 SEED ?= 1
+# Each test file by one of two processes, in the order of the folders: unit, integration, drills.
+TWO_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 BIN := .venv/bin
 
 help:            ## show these lines
@@ -31,7 +33,7 @@ lint: setup      ## ruff, mypy strict, import-linter
 
 test: setup      ## all that must hold: lint, then unit, integration, drills; goes on to the end whatever fails
 	@$(MAKE) --no-print-directory lint; lint=$$?; \
-	$(BIN)/python -m pytest -m 'not long' --second-try --durations=20 || exit $$?; \
+	$(BIN)/python -m pytest -m 'not long' $(TWO_AT_ONCE) --second-try --durations=20 || exit $$?; \
 	[ $$lint = 0 ] || echo 'all tests passed, but lint did not: see above' >&2; exit $$lint
 
 soak: N = 3

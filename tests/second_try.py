@@ -30,6 +30,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if not config.getoption("--second-try") or session.exitstatus != pytest.ExitCode.TESTS_FAILED:
         return
+    if hasattr(config, "workerinput"):  # one of several processes: whoever started them hears of all failures
+        return
     if session.shouldfail or session.shouldstop:  # -x, --maxfail: what did not run did not pass
         return
     reports = config.pluginmanager.get_plugin("terminalreporter").stats

@@ -46,18 +46,23 @@ def run(project: Path, *options: str) -> tuple[int, list[str]]:
     return done.returncode, done.stdout.splitlines()
 
 
-def test_a_drill_that_passes_alone_is_listed_and_the_run_is_green(project: Path) -> None:
+TWO_AT_ONCE = ("-p", "xdist.plugin", "-n", "2", "--dist", "loadfile")
+
+
+@pytest.mark.parametrize("processes", [(), TWO_AT_ONCE], ids=["one", "two"])
+def test_a_drill_that_passes_alone_is_listed_and_the_run_is_green(project: Path, processes: tuple[str, ...]) -> None:
     (project / "drills" / "test_shy.py").write_text(ONCE.format(note=str(project / "note")))
-    status, said = run(project, "--second-try")
+    status, said = run(project, "--second-try", *processes)
     assert status == 0
     assert "FLAKY: drills/test_shy.py::test_once: was slow" in said
     assert "2 passed, 1 flaky in" in said[-1]
     assert not [line for line in said if line.startswith("FAILED")]
 
 
-def test_a_drill_that_fails_always_is_red_and_all_others_run(project: Path) -> None:
+@pytest.mark.parametrize("processes", [(), TWO_AT_ONCE], ids=["one", "two"])
+def test_a_drill_that_fails_always_is_red_and_all_others_run(project: Path, processes: tuple[str, ...]) -> None:
     (project / "drills" / "test_bad.py").write_text("def test_bad(): assert 1 == 2\n")
-    status, said = run(project, "--second-try")
+    status, said = run(project, "--second-try", *processes)
     assert status == 1
     assert "FLAKY: none" in said
     assert "1 failed, 2 passed in" in said[-1]

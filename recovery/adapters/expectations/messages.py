@@ -12,7 +12,6 @@ class Count:
     """What was counted for one expectation, and between which numbers it must lie."""
 
     number: int
-    suite: str
     observed: int
     least: int
     most: int

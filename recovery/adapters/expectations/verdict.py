@@ -21,8 +21,8 @@ def count_of(number: int, expectation: Expectation, seen: Seen) -> Count:
     """What is to be judged: a number of rows, and between which numbers it must lie."""
     if expectation.kind is ExpectationKind.ROW_COUNT:
         most = _NO_LIMIT if expectation.maximum is None else expectation.maximum
-        return Count(number, expectation.suite, seen.rows, expectation.minimum or 0, most)
-    return Count(number, expectation.suite, seen.rows, 0, 0)
+        return Count(number, seen.rows, expectation.minimum or 0, most)
+    return Count(number, seen.rows, 0, 0)
 
 
 def verdict(expectation: Expectation, seen: Seen, *, met: bool) -> CheckResult:
