@@ -7,7 +7,7 @@ that it does not show is a failure. Without a live database to ask, nobody can t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC
 
@@ -15,24 +15,45 @@ from checks.clickview import clickview_suite
 from checks.expectation import agreed, not_checked, same_thing
 from recovery.catalog import Catalog, Index, TableName
 from recovery.expectation import Expectation, ExpectationKind
-from recovery.facts import RecordedFacts, Witness
+from recovery.facts import RecordedFacts, UnaskedRule, Witness
 
 _SUITE = "as recorded"
-_NEW = " is new"
+FOREIGN_KEYS, UNIQUE_KEYS, FRESHNESS = "foreign keys", "unique keys", "freshness"
+_NO_RECORD = "nobody noted whether it was so at the source"
 
 
 @dataclass(frozen=True)
 class Source:
     """What is known of the database that a copy was made from.
 
-    `exact`: the copy stands at just the position of the record. `tolerance`: share of the recorded rows that may be
-    missing at another moment. `live`: the live database today, where it could be asked.
+    `exact`: the copy stands at just the position of the record; `later`: there or after it. `tolerance`: share of the
+    recorded rows that may be missing at another moment. `live`: the live database today, where it could be asked.
+    `proven`: where the copy stands is known from its own log. `same_line`: the live database is on the copy's timeline,
+    so what it breaks itself it may well have broken then.
     """
 
     recorded: RecordedFacts | None = None
     exact: bool = False
     tolerance: float = 0.5
     live: Witness | None = None
+    later: bool = False
+    proven: bool = False
+    same_line: bool = False
+
+
+_Told = Mapping[str, str]  # each object, and what it is like
+_Difference = tuple[str, str]  # an object, and what became of it
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One part of a catalog, and which differences in it are told."""
+
+    name: str
+    expected: str
+    told: Callable[[Catalog], _Told]
+    differences: Callable[[_Told, _Told], Iterable[_Difference]]
+    of_tables: bool = True
 
 
 def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
@@ -40,31 +61,52 @@ def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
     recorded = known.recorded
     if recorded is None or recorded.catalog is None:
         return (not_checked(_SUITE, "the catalog is as recorded", "no catalog was recorded with this backup"),)
-    made = _compared(recorded.catalog, catalog)
-    if known.exact:
-        return made
+    source = recorded.catalog
+    found = [(part, _found(part, source, catalog)) for part in _PARTS]
     when = f"since the record of {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    if known.exact:
+        return tuple(_agreed(part, differences) for part, differences in found)
     if known.live is None:
         lost = f"changed {when}: by the application, or lost"
-        return tuple(replace(one, known=lost) for one in made)
-    there = {one.name: one.differences for one in _compared(recorded.catalog, known.live.catalog)}
+        return tuple(replace(_agreed(part, differences), known=lost) for part, differences in found)
+    live, why = _comparable(known.live.catalog, source), f"changed {when}; so is the live database"
     return tuple(
-        part for one in made for part in _explained(one, there[one.name], f"changed {when}; so is the live database")
+        one
+        for part, differences in found
+        for one in _explained(part, differences, part.told(source), part.told(live), why)
     )
 
 
-def _compared(source: Catalog, copy: Catalog) -> tuple[Expectation, ...]:
+def _found(part: _Part, source: Catalog, copy: Catalog) -> list[_Difference]:
+    """A table that is missing or new is named once, not with all that hangs on it."""
+    if not part.of_tables:
+        return list(part.differences(part.told(source), part.told(copy)))
     both = {one.name for one in source.tables} & {one.name for one in copy.tables}
-    of_tables = _of_tables(_only(source, both), _only(copy, both))
-    return (*_tables(source, copy), _extensions(source, copy), *of_tables)
+    return list(part.differences(part.told(_only(source, both)), part.told(_only(copy, both))))
 
 
-def _explained(one: Expectation, there: tuple[str, ...], why: str) -> Iterator[Expectation]:
-    """A difference that the live database shows as well was made by the application; what is new was not lost."""
-    made_there = tuple(text for text in one.differences if text in there or text.endswith(_NEW))
-    yield replace(one, differences=tuple(text for text in one.differences if text not in made_there))
-    if made_there:
-        yield replace(one, name=f"{one.name}: changed since", differences=made_there, known=why)
+def _explained(
+    part: _Part, differences: list[_Difference], before: _Told, there: _Told, why: str
+) -> Iterator[Expectation]:
+    """What the live database does not show as recorded either was changed by the application; what is new was not lost.
+
+    It may have been changed more than once since, so that the live database shows something else again.
+    """
+    changed = [one for one in differences if one[0] not in before or before[one[0]] != there.get(one[0])]
+    yield _agreed(part, [one for one in differences if one not in changed])
+    if changed:
+        yield replace(_agreed(part, changed), name=f"{part.name}: changed since", known=why)
+
+
+def _agreed(part: _Part, differences: Iterable[_Difference]) -> Expectation:
+    return agreed(_SUITE, part.name, part.expected, [f"{name} {text}" for name, text in differences])
+
+
+def _comparable(live: Catalog, source: Catalog) -> Catalog:
+    """What an older version recorded does not tell a table from one of its name that was made since."""
+    if all(table.oid for table in source.tables):
+        return live
+    return replace(live, tables=tuple(replace(table, oid=0) for table in live.tables))
 
 
 def _only(catalog: Catalog, tables: set[TableName]) -> Catalog:
@@ -80,26 +122,18 @@ def _only(catalog: Catalog, tables: set[TableName]) -> Catalog:
     )
 
 
-def _of_tables(source: Catalog, catalog: Catalog) -> list[Expectation]:
-    return [
-        *_columns(source, catalog),
-        *_keys(source, catalog),
-        _alike("indexes are as recorded", "every index with its definition", _indexes(source), _indexes(catalog)),
-        _still_valid(source, catalog),
-        *_others(source, catalog),
-    ]
-
-
 def known_to_be_behind(name: TableName, known: Source) -> str:
     """Why a sequence that is behind is no news, or nothing."""
     recorded = known.recorded
     if recorded is None or recorded.catalog is None:
-        return ""
+        return _NO_RECORD if known.proven else ""  # of a live site it is news
     if name in recorded.behind:
         return "it was so when the backup was taken"
+    if name in recorded.unseen:
+        return "nobody could look at it when the backup was taken"
     if known.exact:
         return ""
-    if known.live is None:
+    if known.live is None or name in known.live.unseen:
         return "it was not so when the backup was taken: set back since, or rows came with values of their own"
     return "it became so since the backup was taken; so is the live database" if name in known.live.behind else ""
 
@@ -113,19 +147,29 @@ def with_what_is_known(own: Iterable[Expectation], recorded: RecordedFacts | Non
 
 
 def _known(one: Expectation, recorded: RecordedFacts | None, at_source: set[tuple[object, ...]]) -> str:
-    rows = recorded.broke(one.table, one.name) if recorded else 0
-    if rows:
-        return f"{rows:,} broke it when the backup was taken"
+    if recorded and one.table:
+        if rows := recorded.broke(one.table, one.name):
+            return f"{rows:,} broke it when the backup was taken"
+        if UnaskedRule(one.table, one.name) in recorded.unasked:
+            return "nobody could ask about it when the backup was taken"
     if one.kind in (ExpectationKind.NO_ROWS, ExpectationKind.UNIQUE) and same_thing(one) in at_source:
         return "no key of the source promised it"
     return ""
+
+
+def asked_of_nobody(one: Expectation, recorded: RecordedFacts | None) -> bool:
+    """Whether no record says how the source stood to this: PostgreSQL had promised it, or the table is younger."""
+    if one.known or one.table is None or one.suite == FRESHNESS:
+        return False
+    noted = recorded.catalog if recorded else None
+    return one.suite in (FOREIGN_KEYS, UNIQUE_KEYS) or noted is None or noted.table(one.table) is None
 
 
 def known_to_be_invalid(index: Index, known: Source) -> str:
     """Why an index that is not valid is no news, or nothing."""
     source = known.recorded.catalog if known.recorded else None
     if source is None:
-        return ""
+        return _NO_RECORD if known.proven else ""  # of a live site it is news
     if index.name not in {one.name for one in source.indexes if one.valid}:
         there = index.name in {one.name for one in source.indexes}
         return "it was so when the backup was taken" if there else "it was made after the backup's record"
@@ -133,44 +177,25 @@ def known_to_be_invalid(index: Index, known: Source) -> str:
         return ""
     if known.live is None:
         return "it was valid when the backup was taken: a REINDEX or a DROP was cut short since, or it is damaged"
-    broken = {one.name for one in known.live.catalog.indexes if not one.valid}
-    return "it became so since the backup was taken; so is the live database" if index.name in broken else ""
+    valid = {one.name: one.valid for one in known.live.catalog.indexes}
+    if index.name not in valid:
+        return "it became so since the backup was taken; the live database has it no more"
+    return "" if valid[index.name] else "it became so since the backup was taken; so is the live database"
 
 
-def _tables(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
-    before, now = {one.name for one in source.tables}, {one.name for one in copy.tables}
-    yield agreed(
-        _SUITE,
-        "no table is missing",
-        f"all {len(before)} recorded tables",
-        [f"{one} is missing" for one in _sorted(before - now)],
-    )
-    yield agreed(_SUITE, "no table is new", "no other tables", [f"{one}{_NEW}" for one in _sorted(now - before)])
+def _tables(catalog: Catalog) -> _Told:
+    return {str(one.name): str(one.oid) for one in sorted(catalog.tables, key=lambda one: str(one.name))}
 
 
-def _columns(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
-    differences = []
-    for table in source.tables:
-        other = copy.table(table.name)
-        if other is not None:
-            before = {f"{table.name}.{one.name}": _column(one.type_name, one.not_null) for one in table.columns}
-            now = {f"{table.name}.{one.name}": _column(one.type_name, one.not_null) for one in other.columns}
-            differences += _differences(before, now)
-    yield agreed(_SUITE, "columns are as recorded", "every column with its type", differences)
+def _columns(catalog: Catalog) -> _Told:
+    return {
+        f"{table.name}.{one.name}": f"{one.type_name} not null" if one.not_null else one.type_name
+        for table in catalog.tables
+        for one in table.columns
+    }
 
 
-def _column(type_name: str, not_null: bool) -> str:
-    return f"{type_name} not null" if not_null else type_name
-
-
-def _keys(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
-    yield _alike("foreign keys are as recorded", "every key, validated or not", _foreign(source), _foreign(copy))
-    yield _alike(
-        "check constraints are as recorded", "every condition, validated or not", _checks(source), _checks(copy)
-    )
-
-
-def _foreign(catalog: Catalog) -> dict[str, str]:
+def _foreign_keys(catalog: Catalog) -> _Told:
     return {
         f"{one.table}: {one.name}": f"{', '.join(one.columns)} → {one.parent} ({', '.join(one.parent_columns)})"
         f"{'' if one.validated else ' not valid'}"
@@ -178,57 +203,65 @@ def _foreign(catalog: Catalog) -> dict[str, str]:
     }
 
 
-def _checks(catalog: Catalog) -> dict[str, str]:
+def _checks(catalog: Catalog) -> _Told:
     return {
         f"{one.table}: {one.name}": f"{one.condition}{'' if one.validated else ' not valid'}"
         for one in catalog.check_constraints
     }
 
 
-def _indexes(catalog: Catalog) -> dict[str, str]:
+def _indexes(catalog: Catalog) -> _Told:
     return {str(one.name): one.definition for one in catalog.indexes}
 
 
-def _still_valid(source: Catalog, copy: Catalog) -> Expectation:
-    valid = {one.name for one in source.indexes if one.valid}
-    lost = [f"{one.name} is no longer valid" for one in copy.indexes if one.name in valid and not one.valid]
-    return agreed(_SUITE, "valid indexes stayed valid", "no index lost its validity", lost)
+def _validity(catalog: Catalog) -> _Told:
+    return {str(one.name): "valid" if one.valid else "not valid" for one in catalog.indexes}
 
 
-def _others(source: Catalog, copy: Catalog) -> Iterator[Expectation]:
-    yield _alike("sequences are as recorded", "every sequence and its column", _sequences(source), _sequences(copy))
-    yield _alike("policies are as recorded", "every policy of row level security", _policies(source), _policies(copy))
-    yield _alike("owners are as recorded", "every table's owner and row level security", _owners(source), _owners(copy))
-
-
-def _extensions(source: Catalog, copy: Catalog) -> Expectation:
-    before = {one.name: one.version for one in source.extensions}
-    now = {one.name: one.version for one in copy.extensions}
-    return _alike("extensions are as recorded", "every extension and its version", before, now)
-
-
-def _sequences(catalog: Catalog) -> dict[str, str]:
+def _sequences(catalog: Catalog) -> _Told:
     return {str(one.name): f"{one.table}.{one.column}" for one in catalog.sequences}
 
 
-def _policies(catalog: Catalog) -> dict[str, str]:
+def _policies(catalog: Catalog) -> _Told:
     return {f"{one.table}: {one.name}": one.definition for one in catalog.policies}
 
 
-def _owners(catalog: Catalog) -> dict[str, str]:
+def _owners(catalog: Catalog) -> _Told:
     return {str(one.name): f"{one.owner}{', row level security' if one.row_security else ''}" for one in catalog.tables}
 
 
-def _alike(name: str, expected: str, before: Mapping[str, str], now: Mapping[str, str]) -> Expectation:
-    return agreed(_SUITE, name, expected, _differences(before, now))
+def _extensions(catalog: Catalog) -> _Told:
+    return {one.name: one.version for one in catalog.extensions}
 
 
-def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    missing = [f"{one} is missing" for one in before if one not in now]
-    new = [f"{one}{_NEW}" for one in now if one not in before]
-    other = [f"{one} was {text}, is {now[one]}" for one, text in before.items() if one in now and now[one] != text]
-    return [*missing, *other, *new]
+def _missing(before: _Told, now: _Told) -> Iterator[_Difference]:
+    return ((one, "is missing") for one in before if one not in now)
 
 
-def _sorted(names: Iterable[TableName]) -> list[TableName]:
-    return sorted(names, key=str)
+def _new(before: _Told, now: _Told) -> Iterator[_Difference]:
+    return ((one, "is new") for one in now if one not in before)
+
+
+def _any(before: _Told, now: _Told) -> Iterator[_Difference]:
+    yield from _missing(before, now)
+    yield from ((one, f"was {text}, is {now[one]}") for one, text in before.items() if now.get(one, text) != text)
+    yield from _new(before, now)
+
+
+def _lost(before: _Told, now: _Told) -> Iterator[_Difference]:
+    return ((one, "is no longer valid") for one in before if (before[one], now.get(one)) == ("valid", "not valid"))
+
+
+_PARTS = (
+    _Part("no table is missing", "every recorded table", _tables, _missing, of_tables=False),
+    _Part("no table is new", "no other tables", _tables, _new, of_tables=False),
+    _Part("extensions are as recorded", "every extension and its version", _extensions, _any, of_tables=False),
+    _Part("columns are as recorded", "every column with its type", _columns, _any),
+    _Part("foreign keys are as recorded", "every key, validated or not", _foreign_keys, _any),
+    _Part("check constraints are as recorded", "every condition, validated or not", _checks, _any),
+    _Part("indexes are as recorded", "every index with its definition", _indexes, _any),
+    _Part("valid indexes stayed valid", "no index lost its validity", _validity, _lost),
+    _Part("sequences are as recorded", "every sequence and its column", _sequences, _any),
+    _Part("policies are as recorded", "every policy of row level security", _policies, _any),
+    _Part("owners are as recorded", "every table's owner and row level security", _owners, _any),
+)

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid
+from checks.as_recorded import (
+    FOREIGN_KEYS,
+    FRESHNESS,
+    UNIQUE_KEYS,
+    Source,
+    as_recorded,
+    known_to_be_behind,
+    known_to_be_invalid,
+)
 from checks.clickview import clickview_suite
 from checks.expectation import (
     agreed,
@@ -30,6 +38,10 @@ _MOMENT, _NO_MOMENT = "timestamp with time zone", "timestamp without time zone"
 _ENDLESS = "infinity is no moment, so these rows are compared with nothing"
 _ZONELESS = "the column has no time zone, so its moments cannot be compared"
 _CLOCKS = timedelta(minutes=1)  # how far the application's clocks may be from the database's
+_REACHES = "the data reaches up to the recovery target"
+_STOOD_STILL = (
+    "the copy stands at its target all the same, as its log says: `recover site heartbeat` or the server had stopped"
+)
 _LONGEST_NAME = 40  # of a column that is an expression; PostgreSQL cuts at 63 bytes
 
 HEARTBEAT = TableName("clickview_recovery", "heartbeat")
@@ -39,6 +51,9 @@ NOT_VALID = "the key is NOT VALID, so it was never promised for older rows"
 
 # That it is invalid is said of the index itself, and whether that is news.
 INVALID = "the index is invalid, so it keeps nobody from writing a second one"
+
+# The newest, where it is written: one row.
+NEWEST_HEARTBEAT = f"SELECT max(at) FROM {HEARTBEAT.sql}"
 
 _COLLATIONS = """
 SELECT * FROM (
@@ -82,7 +97,12 @@ def freshness(
 
 def source_rules(catalog: Catalog, now: datetime) -> tuple[Expectation, ...]:
     """The rules about single rows that the source is asked about, too: what breaks them there is no news in a copy."""
-    made = [*clickview_suite(catalog), *_newest(catalog, now + _CLOCKS), *_unvalidated_checks(catalog)]
+    made = [
+        *clickview_suite(catalog),
+        *_newest(catalog, now + _CLOCKS),
+        *_constraints(catalog),
+        *_unvalidated_checks(catalog),
+    ]
     return tuple(one for one in made if one.kind is ExpectationKind.ROWS_MEET)
 
 
@@ -98,7 +118,7 @@ def restored_data_suite(catalog: Catalog, source: Source, fresh: Freshness) -> t
             *_unvalidated_checks(catalog),
             *_indexes(catalog, source),
             *_sequences(catalog, source),
-            *_freshness(catalog, fresh),
+            *_freshness(catalog, source, fresh),
         ]
     )
 
@@ -135,7 +155,7 @@ def _foreign_keys(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.foreign_keys:
         query = orphans(key.table, key.columns, key.parent, key.parent_columns, identity(catalog, key.table))
         one = no_rows(
-            "foreign keys",
+            FOREIGN_KEYS,
             f"{key.table}.{'+'.join(key.columns)} points at a row of {key.parent}",
             f"every one is a row of {key.parent} ({key.name})",
             query,
@@ -148,9 +168,9 @@ def _unique_keys(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.unique_keys:
         name, expected = f"{key.table}: {key.name} is unique", f"no two rows share {', '.join(key.terms)}"
         if key.columns and key.nulls_distinct:
-            one = Expectation("unique keys", name, expected, ExpectationKind.UNIQUE, key.table, columns=key.columns)
+            one = Expectation(UNIQUE_KEYS, name, expected, ExpectationKind.UNIQUE, key.table, columns=key.columns)
         else:
-            one = no_rows("unique keys", name, expected, _duplicates(key), table=key.table)
+            one = no_rows(UNIQUE_KEYS, name, expected, _duplicates(key), table=key.table)
         yield one if key.valid else replace(one, known=INVALID)
 
 
@@ -220,9 +240,23 @@ def _indexes(catalog: Catalog, source: Source) -> Iterator[Expectation]:
                 "indexes", f"{one.name} is valid and ready", "no invalid index", [f"{one.name} of {one.table}"]
             )
             yield replace(told, known=known)
-    query = _COLLATIONS.format(database=_DATABASE_COLLATION if catalog.server_version >= 150000 else "")
+    yield from _collations(catalog, source.recorded.stale_collations if source.recorded else ())
+
+
+def stale_collations(catalog: Catalog) -> str:
+    """A query for the collations by which the operating system sorts otherwise than it did when indexes were built."""
+    return _COLLATIONS.format(database=_DATABASE_COLLATION if catalog.server_version >= 150000 else "").strip()
+
+
+def _collations(catalog: Catalog, at_source: tuple[str, ...]) -> Iterator[Expectation]:
+    """Whether the indexes suffer from it, amcheck says: it reads them all."""
     expected = "the operating system sorts as it did when the indexes were built"
-    yield no_rows("indexes", "collation versions are those recorded", expected, query)
+    query, listed = stale_collations(catalog), ", ".join(map(literal, at_source))
+    news = f"{query} AND what NOT IN ({listed})" if listed else query
+    yield no_rows("indexes", "collation versions are those recorded", expected, news)
+    if listed:
+        old = no_rows("indexes", "collation versions are current", expected, f"{query} AND what IN ({listed})")
+        yield replace(old, known="it was so when the backup was taken; ALTER DATABASE … REFRESH COLLATION VERSION")
 
 
 def _sequences(catalog: Catalog, source: Source) -> Iterator[Expectation]:
@@ -239,21 +273,29 @@ def _sequences(catalog: Catalog, source: Source) -> Iterator[Expectation]:
         yield replace(ahead, known=known_to_be_behind(sequence.name, source))
 
 
-def _freshness(catalog: Catalog, fresh: Freshness) -> Iterator[Expectation]:
+def _freshness(catalog: Catalog, source: Source, fresh: Freshness) -> Iterator[Expectation]:
     yield from _newest(catalog, fresh.not_after + fresh.skew if fresh.not_after else None)
     beats = catalog.has(HEARTBEAT, "at")
     if fresh.not_before is None or not beats:
         why = "no moment to compare with" if beats else "no heartbeat table (run: recover site prepare --apply)"
-        yield not_checked("freshness", "the data reaches up to the recovery target", why)
-        return
-    yield no_rows(
-        "freshness",
-        "the data reaches up to the recovery target",
-        f"a heartbeat from after {in_utc(fresh.not_before)} UTC",
-        f"SELECT * FROM (SELECT max(at) AS newest_heartbeat FROM {HEARTBEAT.sql}) n"
-        f" WHERE newest_heartbeat IS NULL OR newest_heartbeat < {moment(fresh.not_before)}",
-        table=HEARTBEAT,
-    )
+        yield not_checked(FRESHNESS, _REACHES, why)
+    elif source.proven:
+        # Where it stands is known from its log; a heartbeat that stood still was the site's, unless the record's is newer.
+        recorded = source.recorded.heartbeat_at if source.recorded and source.later else None
+        yield _heartbeat(_REACHES, recorded)
+        yield replace(
+            _heartbeat("the heartbeat went on up to the recovery target", fresh.not_before), known=_STOOD_STILL
+        )
+    else:
+        yield _heartbeat(_REACHES, fresh.not_before)
+
+
+def _heartbeat(sentence: str, not_before: datetime | None) -> Expectation:
+    expected = f"a heartbeat not older than {in_utc(not_before)} UTC" if not_before else "a heartbeat"
+    older = f" OR newest_heartbeat < {moment(not_before)}" if not_before else ""
+    newest = f"SELECT max(at) AS newest_heartbeat FROM {HEARTBEAT.sql}"
+    query = f"SELECT * FROM ({newest}) n WHERE newest_heartbeat IS NULL{older}"
+    return no_rows(FRESHNESS, sentence, expected, query, table=HEARTBEAT)
 
 
 def _newest(catalog: Catalog, limit: datetime | None) -> Iterator[Expectation]:
@@ -267,14 +309,14 @@ def _newest(catalog: Catalog, limit: datetime | None) -> Iterator[Expectation]:
             expected = f"no row from after {in_utc(limit)} UTC"
             newer = f"({value} > {moment(limit)} AND isfinite({value}))"
             sentence = f"{name}: nothing is newer than the recovery target"
-            yield rows_meet("freshness", sentence, expected, name, newer, shown=shown)
+            yield rows_meet(FRESHNESS, sentence, expected, name, newer, shown=shown)
         sentence, expected = f"{name}: every {column} is a moment", "no row from infinity"
         endless = f"(NOT isfinite({value}))"
-        yield replace(rows_meet("freshness", sentence, expected, name, endless, shown=shown), known=_ENDLESS)
+        yield replace(rows_meet(FRESHNESS, sentence, expected, name, endless, shown=shown), known=_ENDLESS)
     without_zone = [str(table.name) for table in catalog.tables if _type(table, "created_at") == _NO_MOMENT]
     if without_zone:
         sentence, expected = "every created_at has a time zone", "timestamp with time zone"
-        yield replace(agreed("freshness", sentence, expected, without_zone), known=_ZONELESS)
+        yield replace(agreed(FRESHNESS, sentence, expected, without_zone), known=_ZONELESS)
 
 
 def _type(table: Table, column: str) -> str:

@@ -320,7 +320,8 @@ def known_source(decision: Decision, reached: ReachedPoint) -> Source:
     same = server is not None and server.timeline == decision.plan.timeline
     later = recorded is not None and reached.lsn >= recorded.lsn
     live = read_witness() if same and later and not exact else None
-    return Source(recorded, exact, site().settings.checks.row_count_tolerance, live)
+    tolerance = site().settings.checks.row_count_tolerance
+    return Source(recorded, exact, tolerance, live, later=later, proven=True, same_line=same)
 
 
 def checked(decision: Decision, reached: ReachedPoint, address: DatabaseAddress) -> CheckReport:

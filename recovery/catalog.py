@@ -56,6 +56,7 @@ class Table:
     owner: str = ""
     row_security: bool = False
     logged: bool = True
+    oid: int = 0  # one that was dropped and made again has another; 0 where it was not noted
 
     def has(self, *names: str) -> bool:
         return set(names) <= {column.name for column in self.columns}

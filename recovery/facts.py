@@ -210,11 +210,20 @@ class BrokenRule:
 
 
 @dataclass(frozen=True)
+class UnaskedRule:
+    """A rule that the source could not be asked about."""
+
+    table: TableName
+    rule: str
+
+
+@dataclass(frozen=True)
 class RecordedFacts:
     """What the site's data looked like at a known position, noted with a backup.
 
     `exact`: counted at a standstill, at just this LSN. `catalog` is None for what older versions noted.
-    `behind`: sequences whose next value a row has already; `broken`: rules that rows broke.
+    `behind`: sequences whose next value a row has already; `broken`: rules that rows broke. What nobody could look at
+    stands in `uncounted` (tables), `unseen` (sequences) and `unasked` (rules).
     """
 
     lsn: int
@@ -224,9 +233,13 @@ class RecordedFacts:
     catalog: Catalog | None = None
     behind: tuple[TableName, ...] = ()
     broken: tuple[BrokenRule, ...] = ()
-    uncounted: tuple[TableName, ...] = ()  # nobody could count their rows
+    uncounted: tuple[TableName, ...] = ()
+    unseen: tuple[TableName, ...] = ()
+    unasked: tuple[UnaskedRule, ...] = ()
+    stale_collations: tuple[str, ...] = ()  # the operating system sorts otherwise than when they were made
+    heartbeat_at: datetime | None = None  # the newest then
 
-    def broke(self, table: TableName | None, rule: str) -> int:
+    def broke(self, table: TableName, rule: str) -> int:
         """How many rows broke this rule."""
         return next((one.rows for one in self.broken if (one.table, one.rule) == (table, rule)), 0)
 
@@ -237,6 +250,7 @@ class Witness:
 
     catalog: Catalog
     behind: tuple[TableName, ...] = ()
+    unseen: tuple[TableName, ...] = ()  # sequences that nobody could look at
 
 
 class CheckStatus(StrEnum):

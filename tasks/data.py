@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from checks.as_recorded import Source, with_what_is_known
+from checks.as_recorded import Source, asked_of_nobody, with_what_is_known
 from checks.clickview import clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import freshness, restored_data_suite
 from recovery.adapters.expectations.report import render_html
 from recovery.catalog import Catalog
+from recovery.errors import RecoveryError
 from recovery.expectation import Expectation
 from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddress, RecordedFacts
 from recovery.journal import current_journal, plain
@@ -53,6 +54,8 @@ def check_data(
     catalog = site().inspection.read_catalog(address)
     suite = _suite(catalog, source, target=target, live=live)
     looked = _look_at_copy(address, catalog, suite) if copy else _look_at_live(address, catalog, suite)
+    if source.same_line:
+        looked = _with_what_live_breaks(looked, suite, source.recorded)
     report: CheckReport = replace(looked, about=_about(address, catalog, source.recorded, target))
     leave_report(report)
     return report
@@ -84,6 +87,33 @@ def _look_at_live(address: DatabaseAddress, catalog: Catalog, suite: tuple[Expec
     )
     report: CheckReport = replace(looked, results=(*physical, *looked.results))
     return report
+
+
+def _with_what_live_breaks(
+    report: CheckReport, suite: tuple[Expectation, ...], recorded: RecordedFacts | None
+) -> CheckReport:
+    """What no record tells of, and the live database breaks, too, was broken at the source already.
+
+    Only what failed is asked, so a sound copy costs the live site nothing.
+    """
+    failed = {one.name for one in report.failures}
+    doubtful = tuple(one for one in suite if one.name in failed and asked_of_nobody(one, recorded))
+    if not doubtful:
+        return report
+    try:
+        live = site().data_checks.run(site().reader_address(), doubtful)
+    except RecoveryError as error:
+        note(f"the live database could not be asked about what failed: {error.problem.splitlines()[0]}")
+        return report
+    there = {one.name: one.found for one in live.failures}
+    return replace(report, results=tuple(_known_from_live(one, there) for one in report.results))
+
+
+def _known_from_live(one: CheckResult, there: dict[str, str]) -> CheckResult:
+    if one.status is not CheckStatus.FAILED or one.name not in there:
+        return one
+    found = f"{one.found}; so it is in the live database: {there[one.name]}"
+    return replace(one, status=CheckStatus.WARNING, found=found)
 
 
 def leave_report(report: CheckReport) -> None:

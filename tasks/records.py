@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
-from checks.restored_data import source_rules
+from checks.restored_data import HEARTBEAT, NEWEST_HEARTBEAT, source_rules, stale_collations
 from recovery.adapters.postgres.record import Snapshot, snapshot, standstill
 from recovery.catalog import table_name
 from recovery.errors import RecoveryError
@@ -28,16 +29,23 @@ def record_site_facts() -> RecordedFacts:
     if site().settings.standby:
         try:
             with standstill(site().standby_address(), site().standby_reader_address()) as source:
-                return _recorded(source)
+                return facts_of(source)
         except RecoveryError as error:
             note(f"rows are counted on the primary, as the standby cannot serve ({error.problem.splitlines()[0]})")
     with snapshot(site().reader_address()) as source:
-        return _recorded(source)
+        return facts_of(source)
 
 
-def _recorded(source: Snapshot) -> RecordedFacts:
+def facts_of(source: Snapshot) -> RecordedFacts:
+    """What a source held still says of itself and of its rows."""
     catalog = source.catalog()
-    return source.record(catalog, source_rules(catalog, datetime.now(UTC)))
+    facts = source.record(catalog, source_rules(catalog, datetime.now(UTC)))
+    beats = source.column(NEWEST_HEARTBEAT) if catalog.has(HEARTBEAT, "at") else ()
+    return replace(
+        facts,
+        stale_collations=source.column(stale_collations(catalog)),
+        heartbeat_at=next(iter(beats), None),
+    )
 
 
 def read_witness() -> Witness | None:
@@ -45,7 +53,7 @@ def read_witness() -> Witness | None:
     try:
         with snapshot(site().reader_address(), seconds=_WITNESS_SECONDS) as source:
             catalog = source.catalog()
-            return Witness(catalog, source.behind(catalog))
+            return Witness(catalog, *source.sequences(catalog))
     except RecoveryError as error:
         note(f"the live database could not be asked what changed since the backup: {error.problem.splitlines()[0]}")
         return None

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checks.restored_data import source_rules
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.postgres.record import snapshot
 from recovery.facts import CheckReport, CheckResult, DatabaseAddress, RecordedFacts
 from recovery.site import site
 from tasks.data import start_checker, stop_checker
+from tasks.records import facts_of
 
 if TYPE_CHECKING:
     from tests.fix_postgres import Cluster
@@ -65,8 +64,7 @@ def damage(address: DatabaseAddress, *statements: str) -> None:
 def recorded(address: DatabaseAddress) -> RecordedFacts:
     """What a backup would have recorded of this database."""
     with snapshot(address) as source:
-        catalog = source.catalog()
-        return source.record(catalog, source_rules(catalog, datetime.now(UTC)))
+        return facts_of(source)
 
 
 def failures(report: CheckReport) -> dict[str, CheckResult]:

@@ -41,6 +41,17 @@ CREATE TABLE {s}.counted (id serial PRIMARY KEY);
 INSERT INTO {s}.counted VALUES (1000);
 CREATE TABLE {s}.twice (v int);
 INSERT INTO {s}.twice VALUES (1), (1);
+CREATE TABLE {s}.strict (id int PRIMARY KEY, parent_id int REFERENCES {s}.parents);
+SET session_replication_role = replica;
+INSERT INTO {s}.strict VALUES (1, 99);
+SET session_replication_role = origin;
+CREATE FUNCTION {s}.limit_then() RETURNS int LANGUAGE sql AS 'SELECT 10';
+CREATE TABLE {s}.outgrown (id int CHECK (id < {s}.limit_then()));
+INSERT INTO {s}.outgrown VALUES (7);
+CREATE OR REPLACE FUNCTION {s}.limit_then() RETURNS int LANGUAGE sql AS 'SELECT 5';
+CREATE TABLE {s}.years (id int PRIMARY KEY, parent_id int REFERENCES {s}.parents, CHECK (false) NO INHERIT);
+CREATE TABLE {s}.year_2023 () INHERITS ({s}.years);
+INSERT INTO {s}.year_2023 VALUES (1, 99), (1, 99);
 """
 
 
@@ -58,10 +69,18 @@ def odd(drill: Drill) -> Iterator[Drill]:
         "CREATE TABLE before.emptied (id int)",
         "INSERT INTO before.emptied SELECT generate_series(1, 20)",
         "CREATE TABLE before.dropped (id int PRIMARY KEY)",
+        "CREATE TABLE before.made_again (id int PRIMARY KEY)",
+        "CREATE TABLE before.altered (v varchar(50))",
     )
     drill.done("backup", "run", "--type", "incr")
     make_odd(drill, "since")
-    drill.do("TRUNCATE before.emptied", "DROP TABLE before.dropped")
+    drill.do(
+        "TRUNCATE before.emptied",
+        "DROP TABLE before.dropped",
+        "DROP TABLE before.made_again",
+        "CREATE TABLE before.made_again (id bigint)",
+        "ALTER TABLE before.altered ALTER v TYPE text",
+    )
     yield drill
     drill.do("DROP SCHEMA before CASCADE", "DROP SCHEMA since CASCADE")
 
@@ -79,8 +98,18 @@ def assert_said(report: dict[str, Any]) -> None:
     assert "before.emptied has its rows: 0 rows" in said and "20 when the backup was taken" in said
     assert "since.parents is new" in said
     for schema in ("before", "since"):
-        for part in ("children.parent_id points at", "counted_id_seq is ahead of", "twice_v", "forever", "zoneless"):
+        for part in (
+            "children.parent_id points at",
+            "counted_id_seq is ahead of",
+            "twice_v",
+            "forever",
+            "zoneless",
+            "strict.parent_id points at",
+        ):
             assert f"{schema}.{part}" in said, said
+        assert f"{schema}.year" not in said  # no key was ever inherited
+    assert "before.outgrown: not-null and check constraints hold" in said
+    assert "since.outgrown: not-null and check constraints hold" in said
 
 
 def test_odd_things_are_handed_out_and_each_is_said(odd: Drill) -> None:

@@ -26,7 +26,16 @@ from recovery.catalog import (
     UniqueKey,
 )
 from recovery.expectation import Expectation
-from recovery.facts import BrokenRule, CheckReport, CheckResult, CheckStatus, RecordedFacts, TableCount, Witness
+from recovery.facts import (
+    BrokenRule,
+    CheckReport,
+    CheckResult,
+    CheckStatus,
+    RecordedFacts,
+    TableCount,
+    UnaskedRule,
+    Witness,
+)
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 USERS, NOTES = TableName("public", "users"), TableName("app", 'no,"tes')
@@ -158,6 +167,63 @@ def test_what_was_so_at_the_source_is_no_news() -> None:
     assert known_to_be_behind(COUNTER, Source()) == ""
     assert "so is the live" in known_to_be_behind(COUNTER, Source(RECORD, live=Witness(SOURCE, (COUNTER,))))
     assert known_to_be_behind(COUNTER, Source(RECORD, live=Witness(SOURCE))) == ""
+
+
+WORDS = "changed since the record of 2026-07-01 12:00:00 UTC; so is the live database"
+
+
+def judged(copy: Catalog, live: Catalog, record: RecordedFacts = RECORD) -> list[tuple[tuple[str, ...], bool]]:
+    """The differences of a copy, and whether the live database explains them."""
+    found = as_recorded(copy, Source(record, live=Witness(live)))
+    return [(one.differences, one.known == WORDS) for one in found if one.differences]
+
+
+def widened(type_name: str) -> Catalog:
+    columns = (Column("id", "uuid", True), Column("email", type_name, True))
+    return replace(SOURCE, tables=(replace(SOURCE.tables[0], columns=columns), *SOURCE.tables[1:]))
+
+
+def test_what_was_changed_twice_since_is_explained() -> None:
+    """It was varchar(50) in the record, is varchar(100) in the copy and text in the live database."""
+    copy, live = widened("character varying(100)"), widened("text")
+    assert [known for _, known in judged(copy, live)] == [True]
+    assert [known for _, known in judged(copy, SOURCE)] == [False]
+    gone = replace(SOURCE, tables=SOURCE.tables[1:])
+    assert [known for _, known in judged(copy, gone)] == [True]  # altered, then dropped
+
+
+def test_a_table_that_was_dropped_and_made_again_is_explained() -> None:
+    before = replace(SOURCE, tables=tuple(replace(one, oid=100) for one in SOURCE.tables))
+    again = replace(SOURCE, tables=tuple(replace(one, oid=200) for one in SOURCE.tables))
+    record = replace(RECORD, catalog=before)
+    missing = (f"{SOURCE.tables[0].name} is missing",)
+    copy = replace(before, tables=before.tables[1:])
+    assert judged(copy, again, record)[0] == (missing, True)
+    assert judged(copy, before, record)[0] == (missing, False)
+    # An older record has no such numbers: then the name alone counts.
+    assert judged(replace(SOURCE, tables=SOURCE.tables[1:]), again)[0] == (missing, False)
+
+
+def test_an_index_that_is_gone_from_the_live_database_is_explained() -> None:
+    broken = replace(SOURCE, indexes=(replace(SOURCE.indexes[0], valid=False),))
+    gone = replace(SOURCE, indexes=())
+    assert judged(broken, gone) == [(("users_email is no longer valid",), True)]
+    assert known_to_be_invalid(broken.indexes[0], Source(RECORD, live=Witness(gone))).endswith("has it no more")
+
+
+def test_what_nobody_could_look_at_is_no_proof_that_it_was_sound() -> None:
+    unseen = replace(RECORD, unseen=(COUNTER,), unasked=(UnaskedRule(USERS, "rule"),))
+    assert known_to_be_behind(COUNTER, Source(unseen, exact=True)).startswith("nobody could look")
+    assert "set back since" in known_to_be_behind(COUNTER, Source(RECORD, live=Witness(SOURCE, unseen=(COUNTER,))))
+    rule = rows_meet("ClickView", "rule", "x", USERS, "c.email IS NULL", shown=())
+    (one,) = with_what_is_known([rule], unseen)
+    assert one.known.startswith("nobody could ask")
+
+
+def test_without_a_record_a_copy_is_not_blamed_for_what_nobody_noted() -> None:
+    invalid = replace(SOURCE.indexes[0], valid=False)
+    assert known_to_be_invalid(invalid, Source(proven=True)) == "nobody noted whether it was so at the source"
+    assert known_to_be_behind(COUNTER, Source(proven=True)) == "nobody noted whether it was so at the source"
 
 
 def test_a_rule_that_the_source_broke_is_no_news() -> None:

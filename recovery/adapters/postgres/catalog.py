@@ -29,7 +29,7 @@ _OURS: LiteralString = """
 _TABLES: LiteralString = f"""
 SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attnum),
        array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum), array_agg(a.attnotnull ORDER BY a.attnum),
-       pg_get_userbyid(c.relowner)::text, c.relrowsecurity, c.relpersistence = 'p'
+       pg_get_userbyid(c.relowner)::text, c.relrowsecurity, c.relpersistence = 'p', c.oid::bigint
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

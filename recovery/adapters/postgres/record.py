@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from psycopg import Error, sql
 
 from recovery.adapters.postgres.catalog import catalog_of
 from recovery.adapters.postgres.connection import Connection, connect, one_row
-from recovery.catalog import Catalog, Sequence, Table, TableName
+from recovery.catalog import Catalog, Table, TableName
+from recovery.catalog import Sequence as CatalogSequence
 from recovery.errors import VerificationFailed
 from recovery.expectation import Expectation
-from recovery.facts import BrokenRule, DatabaseAddress, RecordedFacts, TableCount
+from recovery.facts import BrokenRule, DatabaseAddress, RecordedFacts, TableCount, UnaskedRule
 from recovery.waiting import wait_until
 from recovery.wal import parse_lsn
 
@@ -44,26 +45,42 @@ class Snapshot:
         by_table: dict[TableName, list[Expectation]] = {}
         for rule in rules:
             by_table.setdefault(rule.table or TableName("", ""), []).append(rule)
-        counts, broken, uncounted = [], [], []
+        at: datetime = one_row(self.connection, "SELECT clock_timestamp()")[0]
+        counts, broken, uncounted, unasked = [], [], [], []
         for table in filter(_counted, catalog.tables):
             try:
-                rows, breaking = count_rows(self.connection, table.name, by_table.get(table.name, []))
+                rows, breaking, left_out = count_rows(self.connection, table.name, by_table.get(table.name, []))
             except Error as error:
                 _require_open(self.connection, error)
                 uncounted.append(table.name)  # locked, damaged, gone: of this one nothing is recorded
                 continue
             counts.append(TableCount(table.name, rows))
             broken += breaking
-        behind = self.behind(catalog)
-        at: datetime = one_row(self.connection, "SELECT clock_timestamp()")[0]
-        exact = self.exact
+            unasked += left_out
+        behind, unseen = self.sequences(catalog)
         return RecordedFacts(
-            self.lsn, at, exact, tuple(counts), catalog, behind, tuple(broken), uncounted=tuple(uncounted)
+            self.lsn,
+            at,
+            self.exact,
+            tuple(counts),
+            catalog,
+            behind,
+            tuple(broken),
+            tuple(uncounted),
+            unseen,
+            tuple(unasked),
         )
 
-    def behind(self, catalog: Catalog) -> tuple[TableName, ...]:
-        """The sequences whose next value a row has already."""
-        return tuple(one.name for one in catalog.sequences if _is_behind(self.connection, one))
+    def sequences(self, catalog: Catalog) -> tuple[tuple[TableName, ...], tuple[TableName, ...]]:
+        """The sequences whose next value a row has already, and those that nobody could look at."""
+        seen = {one.name: _is_behind(self.connection, one) for one in catalog.sequences}
+        return tuple(name for name, is_behind in seen.items() if is_behind), tuple(
+            name for name, is_behind in seen.items() if is_behind is None
+        )
+
+    def column(self, query: str) -> tuple[Any, ...]:
+        """The first column of what a query of the catalog or of our own tables finds."""
+        return tuple(row[0] for row in self.connection.execute(_as_query(query)).fetchall())
 
 
 @contextmanager
@@ -93,23 +110,42 @@ def snapshot(address: DatabaseAddress, *, seconds: float = _COUNT_SECONDS) -> It
 
 
 def count_rows(
-    connection: Connection, table: TableName, rules: Iterable[Expectation] = ()
-) -> tuple[int, list[BrokenRule]]:
-    """The rows of one table, and how many break each rule. A rule that cannot be asked is left out."""
-    asked = list(rules)
-    breaking = [f", count(*) FILTER (WHERE {rule.breaks})" for rule in asked]
+    connection: Connection, table: TableName, rules: Sequence[Expectation] = ()
+) -> tuple[int, list[BrokenRule], list[UnaskedRule]]:
+    """The rows of one table, how many break each rule, and the rules that cannot be asked."""
     try:
-        with connection.transaction():
-            row = connection.execute(_as_query(f"SELECT count(*){''.join(breaking)} FROM {table.sql} c")).fetchone()
+        rows, *breaking = _counts(connection, table, rules)
     except Error as error:
         _require_open(connection, error)
-        if not asked:
+        if not rules:
             raise
-        # What one of them stumbles over, the check of the copy will name; the rows are counted without.
-        return count_rows(connection, table)
-    counted = [int(number) for number in row or (0,)]
-    broken = [BrokenRule(table, rule.name, n) for rule, n in zip(asked, counted[1:], strict=True) if n]
-    return counted[0], broken
+        return _counted_apart(connection, table, rules)
+    broken = [BrokenRule(table, rule.name, n) for rule, n in zip(rules, breaking, strict=True) if n]
+    return rows, broken, []
+
+
+def _counted_apart(
+    connection: Connection, table: TableName, rules: Sequence[Expectation]
+) -> tuple[int, list[BrokenRule], list[UnaskedRule]]:
+    """One of them stumbles over a value, or all together take too long: each is asked alone, as the copy will be."""
+    (rows,) = _counts(connection, table, ())
+    broken, unasked = [], []
+    for rule in rules:
+        try:
+            _, number = _counts(connection, table, (rule,))
+        except Error as error:
+            _require_open(connection, error)
+            unasked.append(UnaskedRule(table, rule.name))
+            continue
+        broken += [BrokenRule(table, rule.name, number)] if number else []
+    return rows, broken, unasked
+
+
+def _counts(connection: Connection, table: TableName, rules: Sequence[Expectation]) -> list[int]:
+    breaking = [f", count(*) FILTER (WHERE {rule.breaks})" for rule in rules]
+    with connection.transaction():
+        row = connection.execute(_as_query(f"SELECT count(*){''.join(breaking)} FROM {table.sql} c")).fetchone()
+    return [int(number) for number in row or ()]
 
 
 def _counted(table: Table) -> bool:
@@ -117,7 +153,7 @@ def _counted(table: Table) -> bool:
     return table.logged and table.name.schema != _OWN_SCHEMA
 
 
-def _is_behind(connection: Connection, sequence: Sequence) -> bool:
+def _is_behind(connection: Connection, sequence: CatalogSequence) -> bool | None:
     query = sql.SQL(
         "SELECT COALESCE(m.newest > s.last_value OR (m.newest = s.last_value AND NOT s.is_called), false)"
         " FROM {} s, (SELECT max({}) AS newest FROM {}) m"
@@ -131,7 +167,7 @@ def _is_behind(connection: Connection, sequence: Sequence) -> bool:
             row = connection.execute(query).fetchone()
     except Error as error:
         _require_open(connection, error)
-        return False  # the check of the copy stumbles over the same thing, and says so
+        return None
     return bool(row and row[0])
 
 
