@@ -66,4 +66,4 @@ def look_into(address: DatabaseAddress) -> Content:
     with connect(address, statement_seconds=COUNT_SECONDS, read_only=True) as connection:
         size = one_row(connection, "SELECT pg_database_size(current_database())")[0]
         tables = catalog_of(connection, address.name).tables
-        return Content({str(one.name): count_rows(connection, one.name)[0] for one in tables}, int(size))
+        return Content({str(one.name): count_rows(connection, one)[0] for one in tables}, int(size))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from checks.clickview_tables import KEYS, RELATIONS, TABLES, UPDATED
 from checks.expectation import identity, no_rows, not_checked, orphans, rows_meet, without_repeats
-from recovery.catalog import Catalog, TableName
+from recovery.catalog import Catalog, ForeignKey, TableName
 from recovery.expectation import Expectation, ExpectationKind
 
 # What a rule takes for one: bytes cannot be trimmed, and a moment without a zone cannot be compared with now.
@@ -105,14 +105,15 @@ def _rules(catalog: Catalog) -> Iterator[_Rule]:
         name = TableName("public", table)
         shown = [*identity(catalog, name), *(f"c.{column}" for column in columns if column in _SHOWN)]
         needs = tuple(_Need(table, column, family) for column, family in columns.items())
-        yield needs, rows_meet("ClickView", sentence, expected, name, condition, shown=shown)
+        only = catalog.only(name)
+        yield needs, rows_meet("ClickView", sentence, expected, name, condition, shown=shown, only=only)
 
 
 def _sessions_of_removed_users(catalog: Catalog) -> _Rule:
     users, sessions = TableName("public", "users"), TableName("public", "user_sessions")
     condition = (
         "c.expires_at > now() AND c.revoked_at IS NULL AND c.is_active IS NOT FALSE"
-        f" AND EXISTS (SELECT 1 FROM {users.sql} u"
+        f" AND EXISTS (SELECT 1 FROM {catalog.source(users)} u"
         " WHERE u.id = c.user_id AND (u.deleted_at <= now() OR u.is_active IS FALSE))"
     )
     needs = (
@@ -124,7 +125,8 @@ def _sessions_of_removed_users(catalog: Catalog) -> _Rule:
     shown = [*identity(catalog, sessions), 'c."user_id"']
     sentence = "no session of a user who was removed is still open"
     expected = "no open session of a removed user"
-    return needs, rows_meet("ClickView", sentence, expected, sessions, condition, shown=shown)
+    only = catalog.only(sessions)
+    return needs, rows_meet("ClickView", sentence, expected, sessions, condition, shown=shown, only=only)
 
 
 def _relations(catalog: Catalog) -> Iterator[_Rule]:
@@ -133,7 +135,7 @@ def _relations(catalog: Catalog) -> Iterator[_Rule]:
     for sentence, table, column, parent in RELATIONS:
         child, other = TableName("public", table), TableName("public", parent)
         if (child, (column,), other) not in there:
-            query = orphans(child, (column,), other, ("id",), identity(catalog, child))
+            query = orphans(catalog, ForeignKey("", child, (column,), other, ("id",)))
             expected = f"every {table}.{column} is a row of {parent}"
             needs = _same(catalog, table, column, parent)
             yield needs, no_rows("ClickView", sentence, expected, query, table=child)
@@ -146,9 +148,9 @@ def _keys(catalog: Catalog) -> Iterator[_Rule]:
         name, shown = TableName("public", table), ", ".join(columns)
         if (name, frozenset(columns)) not in there:
             sentence, expected = f"{table}: {shown} is unique", f"no two rows share {shown}"
-            kind = ExpectationKind.UNIQUE
+            kind, only = ExpectationKind.UNIQUE, catalog.only(name)
             needs = tuple(_Need(table, column) for column in columns)
-            yield needs, Expectation("unique keys", sentence, expected, kind, table=name, columns=columns)
+            yield needs, Expectation("unique keys", sentence, expected, kind, name, columns, only=only)
 
 
 def _same(catalog: Catalog, table: str, column: str, parent: str) -> tuple[_Need, ...]:

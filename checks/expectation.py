@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from recovery.catalog import Catalog, TableName, quoted
+from recovery.catalog import Catalog, ForeignKey, TableName, quoted
 from recovery.expectation import Expectation, ExpectationKind
 
 _EXAMPLES = 10
@@ -17,11 +17,11 @@ def no_rows(suite: str, name: str, expected: str, query: str, *, table: TableNam
 
 
 def rows_meet(
-    suite: str, name: str, expected: str, table: TableName, breaks: str, *, shown: Iterable[str]
+    suite: str, name: str, expected: str, table: TableName, breaks: str, *, shown: Iterable[str], only: bool = False
 ) -> Expectation:
     """Expect that no row of a table (as `c`) is one for which this SQL is true; all such share one scan."""
-    columns = tuple(dict.fromkeys(shown))
-    return Expectation(suite, name, expected, ExpectationKind.ROWS_MEET, table=table, breaks=breaks, shown=columns)
+    columns, kind = tuple(dict.fromkeys(shown)), ExpectationKind.ROWS_MEET
+    return Expectation(suite, name, expected, kind, table=table, breaks=breaks, shown=columns, only=only)
 
 
 def agreed(suite: str, name: str, expected: str, differences: Iterable[str]) -> Expectation:
@@ -34,22 +34,22 @@ def not_checked(suite: str, name: str, why: str) -> Expectation:
     return Expectation(suite, name, why, ExpectationKind.NOT_CHECKED)
 
 
-def rows_where(table: TableName, condition: str, shown: Iterable[str]) -> str:
-    """A query for the rows that meet a condition: how many in all, and some of them."""
-    columns = ", ".join(["count(*) OVER () AS rows_found", *dict.fromkeys(shown)])
-    return f"SELECT {columns} FROM {table.sql} c WHERE {condition} LIMIT {_EXAMPLES}"
-
-
-def orphans(
-    table: TableName, columns: Iterable[str], parent: TableName, parent_columns: Iterable[str], shown: Iterable[str]
-) -> str:
-    """A query for rows that point at a parent that is not there."""
-    own = [f"c.{quoted(column)}" for column in columns]
-    pairs = zip(own, parent_columns, strict=True)
-    same = " AND ".join(f"p.{quoted(theirs)} = {ours}" for ours, theirs in pairs)
+def orphans(catalog: Catalog, key: ForeignKey) -> str:
+    """A query for rows that point at a parent that is not there: how many in all, and some of them."""
+    own = [f"c.{quoted(column)}" for column in key.columns]
+    shown = ", ".join(["count(*) OVER () AS rows_found", *dict.fromkeys([*identity(catalog, key.table), *own])])
+    theirs = [f"p.{quoted(column)}" for column in key.parent_columns]
+    same = " AND ".join(" ".join(pair) for pair in zip(theirs, _equals(key), own, strict=True))
     filled = " AND ".join(f"{ours} IS NOT NULL" for ours in own)
-    condition = f"{filled} AND NOT EXISTS (SELECT 1 FROM {parent.sql} p WHERE {same})"
-    return rows_where(table, condition, [*shown, *own])
+    parents = f"SELECT 1 FROM {catalog.source(key.parent)} p WHERE {same}"
+    return (
+        f"SELECT {shown} FROM {catalog.source(key.table)} c WHERE {filled} AND NOT EXISTS ({parents}) LIMIT {_EXAMPLES}"
+    )
+
+
+def _equals(key: ForeignKey) -> list[str]:
+    """The key's own operators: what a plain = means hangs on the search path, and may be the equality of texts."""
+    return [f"OPERATOR({one})" for one in key.operators] or ["="] * len(key.columns)
 
 
 def identity(catalog: Catalog, name: TableName) -> list[str]:

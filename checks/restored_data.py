@@ -30,7 +30,7 @@ from checks.expectation import (
     rows_meet,
     without_repeats,
 )
-from recovery.catalog import Catalog, CheckConstraint, Table, TableName, UniqueKey, quoted
+from recovery.catalog import Catalog, CheckConstraint, Column, Table, TableName, UniqueKey, quoted
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import TableCount
 
@@ -48,6 +48,9 @@ HEARTBEAT = TableName("clickview_recovery", "heartbeat")
 
 # PostgreSQL did not promise it at the source either: only rows that came after the key were looked at.
 NOT_VALID = "the key is NOT VALID, so it was never promised for older rows"
+
+# Since PostgreSQL 18.
+PERIOD = "the key has a PERIOD, which several rows may cover together: equality does not show it"
 
 # That it is invalid is said of the index itself, and whether that is news.
 INVALID = "the index is invalid, so it keeps nobody from writing a second one"
@@ -101,7 +104,7 @@ def source_rules(catalog: Catalog, now: datetime) -> tuple[Expectation, ...]:
         *clickview_suite(catalog),
         *_newest(catalog, now + _CLOCKS),
         *_constraints(catalog),
-        *_unvalidated_checks(catalog),
+        *_unvalidated(catalog),
     ]
     return tuple(one for one in made if one.kind is ExpectationKind.ROWS_MEET)
 
@@ -115,7 +118,7 @@ def restored_data_suite(catalog: Catalog, source: Source, fresh: Freshness) -> t
             *_foreign_keys(catalog),
             *_unique_keys(catalog),
             *_constraints(catalog),
-            *_unvalidated_checks(catalog),
+            *_unvalidated(catalog),
             *_indexes(catalog, source),
             *_sequences(catalog, source),
             *_freshness(catalog, source, fresh),
@@ -131,7 +134,9 @@ def _row_counts(catalog: Catalog, source: Source) -> Iterator[Expectation]:
         yield not_checked("rows", f"{table} has its rows", "they could not be counted when the backup was taken")
     for count in source.recorded.counts:
         if catalog.table(count.table) is not None:  # a table that is missing is named as such
-            yield _row_count(count, exact=source.exact, tolerance=source.tolerance)
+            one = _row_count(count, exact=source.exact, tolerance=source.tolerance)
+            # Counted as it was counted then.
+            yield replace(one, only=count.own and catalog.only(count.table))
 
 
 def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectation:
@@ -153,14 +158,12 @@ def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectati
 
 def _foreign_keys(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.foreign_keys:
-        query = orphans(key.table, key.columns, key.parent, key.parent_columns, identity(catalog, key.table))
-        one = no_rows(
-            FOREIGN_KEYS,
-            f"{key.table}.{'+'.join(key.columns)} points at a row of {key.parent}",
-            f"every one is a row of {key.parent} ({key.name})",
-            query,
-            table=key.table,
-        )
+        name = f"{key.table}.{'+'.join(key.columns)} points at a row of {key.parent}"
+        if key.period:
+            yield not_checked(FOREIGN_KEYS, name, PERIOD)
+            continue
+        expected = f"every one is a row of {key.parent} ({key.name})"
+        one = no_rows(FOREIGN_KEYS, name, expected, orphans(catalog, key), table=key.table)
         yield one if key.validated else replace(one, known=NOT_VALID)
 
 
@@ -169,12 +172,13 @@ def _unique_keys(catalog: Catalog) -> Iterator[Expectation]:
         name, expected = f"{key.table}: {key.name} is unique", f"no two rows share {', '.join(key.terms)}"
         if key.columns and key.nulls_distinct:
             one = Expectation(UNIQUE_KEYS, name, expected, ExpectationKind.UNIQUE, key.table, columns=key.columns)
+            one = replace(one, only=catalog.only(key.table))
         else:
-            one = no_rows(UNIQUE_KEYS, name, expected, _duplicates(key), table=key.table)
+            one = no_rows(UNIQUE_KEYS, name, expected, _duplicates(catalog, key), table=key.table)
         yield one if key.valid else replace(one, known=INVALID)
 
 
-def _duplicates(key: UniqueKey) -> str:
+def _duplicates(catalog: Catalog, key: UniqueKey) -> str:
     terms = [f"({term})" for term in key.terms]
     conditions = [f"({key.predicate})"] if key.predicate else []
     if key.nulls_distinct:
@@ -183,7 +187,7 @@ def _duplicates(key: UniqueKey) -> str:
     # Under its own name: by that a secret is known and masked.
     listed = ", ".join(f"{term} AS {quoted(term[:_LONGEST_NAME])}" for term in terms)
     return (
-        f"SELECT count(*) OVER () AS rows_found, {listed}, count(*) AS times FROM {key.table.sql}{where}"
+        f"SELECT count(*) OVER () AS rows_found, {listed}, count(*) AS times FROM {catalog.source(key.table)}{where}"
         f" GROUP BY {', '.join(terms)} HAVING count(*) > 1 LIMIT 10"
     )
 
@@ -206,26 +210,40 @@ def _constraints(catalog: Catalog) -> Iterator[Expectation]:
             table.name,
             " OR ".join(sql for _, sql in broken),
             shown=[names, *identity(catalog, table.name)],
+            only=table.only,
         )
 
 
 def _broken_conditions(table: Table, checks: list[CheckConstraint]) -> list[tuple[str, str]]:
-    # num_nulls, because a planner that trusts the catalog may answer `x IS NULL` without looking.
     nulls = [
-        (f"{column.name} not null", f"num_nulls(c.{quoted(column.name)}) > 0")
+        (f"{column.name} not null", _is_null(column))
         for column in table.columns
-        if column.not_null
+        if column.not_null and column.validated
     ]
     return nulls + [(check.name, f"(({check.condition}) IS FALSE)") for check in checks]
 
 
-def _unvalidated_checks(catalog: Catalog) -> Iterator[Expectation]:
+def _is_null(column: Column) -> str:
+    # A planner that trusts the catalog may answer `x IS NULL` without looking.
+    return f"num_nulls(c.{quoted(column.name)}) > 0"
+
+
+def _unvalidated(catalog: Catalog) -> Iterator[Expectation]:
+    """Conditions that were never promised for older rows: each a rule of its own, and no news when it is broken."""
     for key in catalog.check_constraints:
         if not key.validated:
-            name, expected = f"{key.table}: {key.name} holds", f"every row meets {key.condition}"
             breaks = f"({key.condition}) IS FALSE"
-            one = rows_meet("constraints", name, expected, key.table, breaks, shown=identity(catalog, key.table))
-            yield replace(one, known=NOT_VALID)
+            yield _not_promised(catalog, key.table, key.name, f"every row meets {key.condition}", breaks)
+    for table in catalog.tables:
+        for column in table.columns:
+            if column.not_null and not column.validated:
+                yield _not_promised(catalog, table.name, f"{column.name} not null", "no NULL", _is_null(column))
+
+
+def _not_promised(catalog: Catalog, table: TableName, what: str, expected: str, breaks: str) -> Expectation:
+    shown, only = identity(catalog, table), catalog.only(table)
+    one = rows_meet("constraints", f"{table}: {what} holds", expected, table, breaks, shown=shown, only=only)
+    return replace(one, known=NOT_VALID)
 
 
 def _indexes(catalog: Catalog, source: Source) -> Iterator[Expectation]:
@@ -270,6 +288,7 @@ def _sequences(catalog: Catalog, source: Source) -> Iterator[Expectation]:
             f"({column} > ({last}) OR {column} = ({last} WHERE NOT s.is_called))",
             shown=[column, f"({last}) AS last_value"],
         )
+        # Not ONLY: tables that inherit the column inherit its default, and take their numbers from the same sequence.
         yield replace(ahead, known=known_to_be_behind(sequence.name, source))
 
 
@@ -282,18 +301,18 @@ def _freshness(catalog: Catalog, source: Source, fresh: Freshness) -> Iterator[E
     elif source.proven:
         # Where it stands is known from its log; a heartbeat that stood still was the site's, unless the record's is newer.
         recorded = source.recorded.heartbeat_at if source.recorded and source.later else None
-        yield _heartbeat(_REACHES, recorded)
+        yield _heartbeat(catalog, _REACHES, recorded)
         yield replace(
-            _heartbeat("the heartbeat went on up to the recovery target", fresh.not_before), known=_STOOD_STILL
+            _heartbeat(catalog, "the heartbeat went on up to the recovery target", fresh.not_before), known=_STOOD_STILL
         )
     else:
-        yield _heartbeat(_REACHES, fresh.not_before)
+        yield _heartbeat(catalog, _REACHES, fresh.not_before)
 
 
-def _heartbeat(sentence: str, not_before: datetime | None) -> Expectation:
+def _heartbeat(catalog: Catalog, sentence: str, not_before: datetime | None) -> Expectation:
     expected = f"a heartbeat not older than {in_utc(not_before)} UTC" if not_before else "a heartbeat"
     older = f" OR newest_heartbeat < {moment(not_before)}" if not_before else ""
-    newest = f"SELECT max(at) AS newest_heartbeat FROM {HEARTBEAT.sql}"
+    newest = f"SELECT max(at) AS newest_heartbeat FROM {catalog.source(HEARTBEAT)}"
     query = f"SELECT * FROM ({newest}) n WHERE newest_heartbeat IS NULL{older}"
     return no_rows(FRESHNESS, sentence, expected, query, table=HEARTBEAT)
 
@@ -304,15 +323,17 @@ def _newest(catalog: Catalog, limit: datetime | None) -> Iterator[Expectation]:
     if catalog.has(HEARTBEAT, "at"):
         dated.append((HEARTBEAT, "at"))
     for name, column in dated:
-        value, shown = f"c.{quoted(column)}", [*identity(catalog, name), f"c.{quoted(column)}"]
+        value, only = f"c.{quoted(column)}", catalog.only(name)
+        shown = [*identity(catalog, name), value]
         if limit is not None:
             expected = f"no row from after {in_utc(limit)} UTC"
             newer = f"({value} > {moment(limit)} AND isfinite({value}))"
             sentence = f"{name}: nothing is newer than the recovery target"
-            yield rows_meet(FRESHNESS, sentence, expected, name, newer, shown=shown)
+            yield rows_meet(FRESHNESS, sentence, expected, name, newer, shown=shown, only=only)
         sentence, expected = f"{name}: every {column} is a moment", "no row from infinity"
         endless = f"(NOT isfinite({value}))"
-        yield replace(rows_meet(FRESHNESS, sentence, expected, name, endless, shown=shown), known=_ENDLESS)
+        one = rows_meet(FRESHNESS, sentence, expected, name, endless, shown=shown, only=only)
+        yield replace(one, known=_ENDLESS)
     without_zone = [str(table.name) for table in catalog.tables if _type(table, "created_at") == _NO_MOMENT]
     if without_zone:
         sentence, expected = "every created_at has a time zone", "timestamp with time zone"

@@ -23,6 +23,10 @@ class TableName:
     def sql(self) -> str:
         return f"{quoted(self.schema)}.{quoted(self.name)}"
 
+    def source(self, *, only: bool) -> str:
+        """What stands after FROM. `only`: without the rows of tables that inherit from it."""
+        return f"ONLY {self.sql}" if only else self.sql
+
     def __str__(self) -> str:
         return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
 
@@ -40,6 +44,7 @@ class Column:
     name: str
     type_name: str
     not_null: bool
+    validated: bool = True  # NOT NULL NOT VALID: only rows that came after it were looked at
 
     @property
     def kind(self) -> str:
@@ -49,14 +54,24 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table. `logged`: its rows are in the WAL, so a backup brings them back."""
+    """One table. `logged`: its rows are in the WAL, so a backup brings them back.
+
+    `only`: others inherit from it, so it must be read with ONLY, as PostgreSQL does for its keys. Never so of a
+    partitioned table: its rows lie in its partitions.
+    """
 
     name: TableName
     columns: tuple[Column, ...]
     owner: str = ""
     row_security: bool = False
     logged: bool = True
+    only: bool = False
     oid: int = 0  # one that was dropped and made again has another; 0 where it was not noted
+
+    @property
+    def source(self) -> str:
+        """What stands after FROM for its own rows."""
+        return self.name.source(only=self.only)
 
     def has(self, *names: str) -> bool:
         return set(names) <= {column.name for column in self.columns}
@@ -64,7 +79,11 @@ class Table:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """Rows of `table` point at rows of `parent`."""
+    """Rows of `table` point at rows of `parent`.
+
+    `operators` compare the columns, parent's first, each with its schema (`pg_catalog.=`); none where nobody said.
+    `period`: the last column is a span of time, which several rows of the parent may cover together.
+    """
 
     name: str
     table: TableName
@@ -72,6 +91,8 @@ class ForeignKey:
     parent: TableName
     parent_columns: tuple[str, ...]
     validated: bool = True  # NOT VALID: only rows that came after the key were looked at
+    operators: tuple[str, ...] = ()
+    period: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,6 +176,15 @@ class Catalog:
 
     def table(self, name: TableName) -> Table | None:
         return self._by_name.get(name)
+
+    def only(self, name: TableName) -> bool:
+        """Whether a table must be read with ONLY."""
+        table = self.table(name)
+        return table is not None and table.only
+
+    def source(self, name: TableName) -> str:
+        """What stands after FROM for a table's own rows; one that is not listed is a partition, and has no heirs."""
+        return name.source(only=self.only(name))
 
     @cached_property
     def _by_name(self) -> dict[TableName, Table]:

@@ -23,6 +23,7 @@ class ExpectationKind(StrEnum):
 class Expectation:
     """One expectation: a sentence for people and what a machine needs to look.
 
+    `only`: the rows of tables that inherit from this one are not looked at.
     `breaks` is SQL about a row `c` of the table, true when the row breaks the rule; `shown` are the columns (SQL too)
     that tell a person which row it is. `known` says why a failure is no news: it is a warning then.
     """
@@ -40,3 +41,9 @@ class Expectation:
     shown: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     known: str = ""
+    only: bool = False
+
+    @property
+    def source(self) -> str:
+        """What stands after FROM when its table is read."""
+        return self.table.source(only=self.only) if self.table else ""

@@ -194,10 +194,11 @@ class CheckLevel(StrEnum):
 
 @dataclass(frozen=True)
 class TableCount:
-    """Rows of a table."""
+    """Rows of a table. `own`: without those of tables that inherit from it, which older versions counted in."""
 
     table: TableName
     rows: int
+    own: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from recovery.environment import SANDBOX_MARK
 from sandbox import processes, services, site
 from sandbox.layout import load
 from tests.fix_drills import Drill
@@ -65,8 +67,10 @@ def test_a_site_is_made_prepared_and_taken_down_as_it_was_told(place: Path) -> N
 
     pids = processes.all_pids(place)
     assert own.run("demo", "--dir", str(place)).status == REFUSED
-    words = ["demo", "--down", "--dir", str(place)]  # not as a process of that sandbox: it would end with it
-    down = subprocess.run([*RECOVER, *words], env=processes.clean_environment(), cwd="/", timeout=PATIENCE)
+    words = ["demo", "--down", "--dir", str(place)]
+    # Not as a process of that sandbox: it would end with it.
+    outside = {name: value for name, value in os.environ.items() if name != SANDBOX_MARK}
+    down = subprocess.run([*RECOVER, *words], env=outside, cwd="/", timeout=PATIENCE)
     assert down.returncode == 0
     assert not place.exists()
     assert not any(processes.is_running(pid) for pid in pids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -280,3 +281,27 @@ def test_a_record_survives_the_way_into_the_bucket_and_back() -> None:
     whole = replace(RECORD, behind=(COUNTER,), broken=(BrokenRule(NOTES, "ä", 1),))
     adapter = TypeAdapter(RecordedFacts)
     assert adapter.validate_json(adapter.dump_json(whole)) == whole
+
+
+def test_a_record_of_an_older_version_is_read_and_differs_in_nothing() -> None:
+    adapter = TypeAdapter(RecordedFacts)
+    document = json.loads(adapter.dump_json(RECORD))
+    for part, later in {"tables": ("only",), "foreign_keys": ("operators", "period")}.items():
+        for one in document["catalog"][part]:
+            for field in later:
+                del one[field]
+    for one in (column for table in document["catalog"]["tables"] for column in table["columns"]):
+        del one["validated"]
+    del document["counts"][0]["own"]
+    older = adapter.validate_json(json.dumps(document))
+    assert older == RECORD
+    users, notes = SOURCE.tables
+    now = replace(
+        SOURCE,
+        tables=(
+            replace(users, only=True, columns=(replace(users.columns[0], validated=False), users.columns[1])),
+            notes,
+        ),
+        foreign_keys=(replace(SOURCE.foreign_keys[0], operators=("pg_catalog.=",), period=True),),
+    )
+    assert [one.differences for one in as_recorded(now, Source(older, exact=True)) if one.differences] == []

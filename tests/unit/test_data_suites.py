@@ -9,7 +9,7 @@ import pytest
 
 from checks.as_recorded import Source
 from checks.expectation import without_repeats
-from checks.restored_data import HEARTBEAT, Freshness, freshness, restored_data_suite
+from checks.restored_data import HEARTBEAT, NOT_VALID, Freshness, freshness, restored_data_suite
 from recovery.adapters.expectations.messages import Count, answer_line, read_answer, read_request, request_line
 from recovery.adapters.expectations.report import render_html
 from recovery.adapters.expectations.verdict import verdict
@@ -101,6 +101,73 @@ def test_a_foreign_key_becomes_a_search_for_orphans() -> None:
         ' WHERE c."user_id" IS NOT NULL AND NOT EXISTS'
         ' (SELECT 1 FROM "public"."users" p WHERE p."id" = c."user_id") LIMIT 10'
     )
+
+
+def test_orphans_are_compared_with_the_keys_own_operators() -> None:
+    key = ForeignKey("k", WIDGETS, ("a", "b"), USERS, ("c", "d"), operators=("pg_catalog.=", '"Odd".==='))
+    query = suite(replace(CATALOG, foreign_keys=(key,)))["widgets.a+b points at a row of users"].query
+    assert 'p."c" OPERATOR(pg_catalog.=) c."a" AND p."d" OPERATOR("Odd".===) c."b") LIMIT' in query
+
+
+def test_a_key_with_a_period_is_not_checked_and_said() -> None:
+    key = replace(CATALOG.foreign_keys[0], period=True)
+    one = suite(replace(CATALOG, foreign_keys=(key,)))["widgets.user_id points at a row of users"]
+    assert (one.kind, one.expected) == (
+        ExpectationKind.NOT_CHECKED,
+        "the key has a PERIOD, which several rows may cover together: equality does not show it",
+    )
+
+
+def with_heirs(*names: TableName) -> Catalog:
+    """The same database, where other tables inherit from these."""
+    return replace(CATALOG, tables=tuple(replace(one, only=one.name in names) for one in CATALOG.tables))
+
+
+@pytest.mark.parametrize(
+    ("heirs", "child", "parent"),
+    [
+        ((), '"public"."widgets"', '"public"."users"'),
+        ((WIDGETS,), 'ONLY "public"."widgets"', '"public"."users"'),
+        ((USERS,), '"public"."widgets"', 'ONLY "public"."users"'),
+        ((USERS, WIDGETS), 'ONLY "public"."widgets"', 'ONLY "public"."users"'),
+    ],
+)
+def test_each_side_of_a_foreign_key_is_read_as_its_own_table_must_be(
+    heirs: tuple[TableName, ...], child: str, parent: str
+) -> None:
+    query = suite(with_heirs(*heirs))["widgets.user_id points at a row of users"].query
+    assert f"FROM {child} c WHERE" in query
+    assert f"FROM {parent} p WHERE" in query
+
+
+def test_what_is_said_of_a_table_is_said_of_its_own_rows() -> None:
+    made_suite = suite(with_heirs(USERS, HEARTBEAT), fresh=Freshness(NOW, NOW))
+    read = {name: one.source for name, one in made_suite.items() if one.table == USERS and not one.query}
+    assert {name for name, source in read.items() if source == 'ONLY "public"."users"'} == {
+        "users: users_pkey is unique",
+        "users: not-null and check constraints hold",
+        "users: nothing is newer than the recovery target",
+        "users: every created_at is a moment",
+    }
+    assert set(read) - {name for name, source in read.items() if "ONLY" in source} == {"users_seq is ahead of users.id"}
+    assert 'FROM ONLY "public"."users" WHERE' in made_suite["users: users_lower is unique"].query
+    assert f"FROM ONLY {HEARTBEAT.sql})" in made_suite["the data reaches up to the recovery target"].query
+
+
+@pytest.mark.parametrize(("own", "heirs", "only"), [(True, True, True), (True, False, False), (False, True, False)])
+def test_rows_are_counted_as_the_record_counted_them(own: bool, heirs: bool, only: bool) -> None:
+    record = replace(facts(3), counts=(TableCount(USERS, 3, own=own),))
+    one = suite(with_heirs(*([USERS] if heirs else [])), recorded=record)["users has its rows"]
+    assert one.only is only
+
+
+def test_a_not_null_that_is_not_valid_is_no_promise() -> None:
+    later = Column("email", "text", True, validated=False)
+    users = replace(CATALOG.tables[0], columns=(Column("id", "text", True), later))
+    made_suite = suite(replace(CATALOG, tables=(users,), foreign_keys=()))
+    assert 'c."email"' not in made_suite["users: not-null and check constraints hold"].breaks
+    one = made_suite["users: email not null holds"]
+    assert (one.breaks, one.known) == ('num_nulls(c."email") > 0', NOT_VALID)
 
 
 def test_unique_keys() -> None:

@@ -46,6 +46,20 @@ def test_one_scan_answers_all_that_is_asked_of_a_table() -> None:
     )
 
 
+def test_a_table_is_read_once_more_for_what_is_asked_of_its_heirs_too() -> None:
+    own = [replace(one, only=True) for one in (rows(SMALL), rule(SMALL), key(SMALL))]
+    made = statements([*own, rule(SMALL, "c.id > 9")], SHAPES)
+    looks = {tuple(look.counts): look.source for one in made for look in one.looks}
+    assert looks == {
+        (0, 1): 'ONLY "public"."small" c',
+        (3,): '"public"."small" c',
+        (2,): '(SELECT count(*) FROM ONLY "public"."small" WHERE "id" IS NOT NULL GROUP BY "id"'
+        " HAVING count(*) > 1) repeated(times)",
+    }
+    assert examples_query(own[1]).startswith('SELECT c."id" FROM ONLY "public"."small" c WHERE')
+    assert examples_query(own[2]).startswith('SELECT "id" FROM ONLY "public"."small" WHERE')
+
+
 def test_small_tables_share_a_statement() -> None:
     tables = [TableName("public", f"t{number}") for number in range(95)]
     made = statements([rows(table) for table in tables], {table: TableShape(3) for table in tables})

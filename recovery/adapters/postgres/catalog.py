@@ -26,16 +26,27 @@ _OURS: LiteralString = """
     AND n.nspname NOT LIKE 'pg\\_temp%%' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 """
 
+# NOT NULL is a constraint of its own since PostgreSQL 18; before, there is none of this kind on a table.
+_UNVALIDATED: LiteralString = """
+    SELECT FROM pg_constraint k
+    WHERE k.conrelid = c.oid AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey)
+"""
+
 _TABLES: LiteralString = f"""
 SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attnum),
        array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum), array_agg(a.attnotnull ORDER BY a.attnum),
-       pg_get_userbyid(c.relowner)::text, c.relrowsecurity, c.relpersistence = 'p', c.oid::bigint
+       array_agg(NOT EXISTS ({_UNVALIDATED}) ORDER BY a.attnum),
+       pg_get_userbyid(c.relowner)::text, c.relrowsecurity, c.relpersistence = 'p',
+       c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid), c.oid::bigint
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE {_OURS}
 GROUP BY c.oid, 1, 2 ORDER BY 1, 2
 """
+
+# The column is there since PostgreSQL 18.
+_PERIOD: LiteralString = "COALESCE((to_jsonb(k) ->> 'conperiod')::boolean, false)"
 
 _FOREIGN_KEYS: LiteralString = f"""
 SELECT k.conname, n.nspname, c.relname,
@@ -44,7 +55,11 @@ SELECT k.conname, n.nspname, c.relname,
        pn.nspname, p.relname,
        (SELECT array_agg(a.attname::text ORDER BY i) FROM unnest(k.confkey) WITH ORDINALITY u(number, i)
         JOIN pg_attribute a ON a.attrelid = k.confrelid AND a.attnum = u.number),
-       k.convalidated
+       k.convalidated,
+       (SELECT array_agg(quote_ident(s.nspname) || '.' || o.oprname ORDER BY i)
+        FROM unnest(k.conpfeqop) WITH ORDINALITY u(operator, i)
+        JOIN pg_operator o ON o.oid = u.operator JOIN pg_namespace s ON s.oid = o.oprnamespace),
+       {_PERIOD}
 FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -169,17 +184,27 @@ def _tables(connection: Connection) -> tuple[Table, ...]:
     return tuple(
         Table(
             TableName(schema, name),
-            tuple(Column(*column) for column in zip(columns, types, not_null, strict=True)),
+            tuple(Column(*column) for column in zip(columns, types, not_null, validated, strict=True)),
             *kept,
         )
-        for schema, name, columns, types, not_null, *kept in _rows(connection, _TABLES)
+        for schema, name, columns, types, not_null, validated, *kept in _rows(connection, _TABLES)
     )
 
 
 def _foreign_keys(connection: Connection) -> tuple[ForeignKey, ...]:
+    rows = _rows(connection, _FOREIGN_KEYS)
     return tuple(
-        ForeignKey(name, TableName(schema, table), tuple(columns), TableName(p_schema, parent), tuple(p_columns), valid)
-        for name, schema, table, columns, p_schema, parent, p_columns, valid in _rows(connection, _FOREIGN_KEYS)
+        ForeignKey(
+            name,
+            TableName(schema, table),
+            tuple(columns),
+            TableName(p_schema, parent),
+            tuple(p_columns),
+            validated,
+            operators=tuple(operators or ()),
+            period=period,
+        )
+        for name, schema, table, columns, p_schema, parent, p_columns, validated, operators, period in rows
     )
 
 

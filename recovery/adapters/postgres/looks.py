@@ -110,9 +110,9 @@ def examples_query(one: Expectation) -> str:
     """A query for some of the rows that an expectation stumbled over; empty when there is nothing to show."""
     match one.kind:
         case ExpectationKind.ROWS_MEET if one.table and one.shown:
-            return f"SELECT {', '.join(one.shown)} FROM {one.table.sql} c WHERE {one.breaks}\nLIMIT {_EXAMPLES}"
+            return f"SELECT {', '.join(one.shown)} FROM {one.source} c WHERE {one.breaks}\nLIMIT {_EXAMPLES}"
         case ExpectationKind.UNIQUE if one.table:
-            return f"{_repeated(one.table, one.columns, ', '.join(map(quoted, one.columns)))} LIMIT {_EXAMPLES}"
+            return f"{_repeated(one, ', '.join(map(quoted, one.columns)))} LIMIT {_EXAMPLES}"
         case ExpectationKind.NO_ROWS:
             return f"SELECT * FROM ({_bare(one.query)}\n) found LIMIT {_EXAMPLES}"
         case _:
@@ -120,13 +120,13 @@ def examples_query(one: Expectation) -> str:
 
 
 def _scans(expectations: Sequence[Expectation], shapes: Shapes) -> list[Look]:
-    tables: dict[TableName, dict[int, str]] = defaultdict(dict)
+    scans: dict[tuple[TableName, str], dict[int, str]] = defaultdict(dict)
     for number, one in enumerate(expectations):
         if one.table and one.kind is ExpectationKind.ROW_COUNT:
-            tables[one.table][number] = "count(*)"
+            scans[one.table, one.source][number] = "count(*)"
         if one.table and one.kind is ExpectationKind.ROWS_MEET:
-            tables[one.table][number] = f"count(*) FILTER (WHERE {one.breaks}\n)"
-    return [Look(counts, f"{table.sql} c", shapes.get(table, _UNKNOWN)) for table, counts in tables.items()]
+            scans[one.table, one.source][number] = f"count(*) FILTER (WHERE {one.breaks}\n)"
+    return [Look(counts, f"{source} c", shapes.get(table, _UNKNOWN)) for (table, source), counts in scans.items()]
 
 
 def _queries(expectations: Sequence[Expectation], shapes: Shapes) -> list[Look]:
@@ -142,16 +142,16 @@ def _repeats(expectations: Sequence[Expectation], shapes: Shapes) -> list[Look]:
     for number, one in enumerate(expectations):
         if one.table and one.kind is ExpectationKind.UNIQUE:
             shape = _shape(one, shapes)
-            source = f"({_repeated(one.table, one.columns, 'count(*)')}) repeated(times)"
+            source = f"({_repeated(one, 'count(*)')}) repeated(times)"
             in_order = one.columns in shape.keys and not shape.small
             looks.append(Look({number: "coalesce(sum(times), 0)"}, source, shape, in_order))
     return looks
 
 
-def _repeated(table: TableName, columns: Iterable[str], selected: str) -> str:
-    names = [quoted(column) for column in columns]
+def _repeated(one: Expectation, selected: str) -> str:
+    names = [quoted(column) for column in one.columns]
     filled = " AND ".join(f"{name} IS NOT NULL" for name in names)
-    return f"SELECT {selected} FROM {table.sql} WHERE {filled} GROUP BY {', '.join(names)} HAVING count(*) > 1"
+    return f"SELECT {selected} FROM {one.source} WHERE {filled} GROUP BY {', '.join(names)} HAVING count(*) > 1"
 
 
 def _together(looks: Iterable[Look], *, by_index: bool = False) -> Iterator[Statement]:

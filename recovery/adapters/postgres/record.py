@@ -49,12 +49,12 @@ class Snapshot:
         counts, broken, uncounted, unasked = [], [], [], []
         for table in filter(_counted, catalog.tables):
             try:
-                rows, breaking, left_out = count_rows(self.connection, table.name, by_table.get(table.name, []))
+                rows, breaking, left_out = count_rows(self.connection, table, by_table.get(table.name, []))
             except Error as error:
                 _require_open(self.connection, error)
                 uncounted.append(table.name)  # locked, damaged, gone: of this one nothing is recorded
                 continue
-            counts.append(TableCount(table.name, rows))
+            counts.append(TableCount(table.name, rows, own=True))
             broken += breaking
             unasked += left_out
         behind, unseen = self.sequences(catalog)
@@ -110,9 +110,9 @@ def snapshot(address: DatabaseAddress, *, seconds: float = _COUNT_SECONDS) -> It
 
 
 def count_rows(
-    connection: Connection, table: TableName, rules: Sequence[Expectation] = ()
+    connection: Connection, table: Table, rules: Sequence[Expectation] = ()
 ) -> tuple[int, list[BrokenRule], list[UnaskedRule]]:
-    """The rows of one table, how many break each rule, and the rules that cannot be asked."""
+    """The rows of one table, its own alone, how many break each rule, and the rules that cannot be asked."""
     try:
         rows, *breaking = _counts(connection, table, rules)
     except Error as error:
@@ -120,12 +120,12 @@ def count_rows(
         if not rules:
             raise
         return _counted_apart(connection, table, rules)
-    broken = [BrokenRule(table, rule.name, n) for rule, n in zip(rules, breaking, strict=True) if n]
+    broken = [BrokenRule(table.name, rule.name, n) for rule, n in zip(rules, breaking, strict=True) if n]
     return rows, broken, []
 
 
 def _counted_apart(
-    connection: Connection, table: TableName, rules: Sequence[Expectation]
+    connection: Connection, table: Table, rules: Sequence[Expectation]
 ) -> tuple[int, list[BrokenRule], list[UnaskedRule]]:
     """One of them stumbles over a value, or all together take too long: each is asked alone, as the copy will be."""
     (rows,) = _counts(connection, table, ())
@@ -135,16 +135,16 @@ def _counted_apart(
             _, number = _counts(connection, table, (rule,))
         except Error as error:
             _require_open(connection, error)
-            unasked.append(UnaskedRule(table, rule.name))
+            unasked.append(UnaskedRule(table.name, rule.name))
             continue
-        broken += [BrokenRule(table, rule.name, number)] if number else []
+        broken += [BrokenRule(table.name, rule.name, number)] if number else []
     return rows, broken, unasked
 
 
-def _counts(connection: Connection, table: TableName, rules: Sequence[Expectation]) -> list[int]:
+def _counts(connection: Connection, table: Table, rules: Sequence[Expectation]) -> list[int]:
     breaking = [f", count(*) FILTER (WHERE {rule.breaks})" for rule in rules]
     with connection.transaction():
-        row = connection.execute(_as_query(f"SELECT count(*){''.join(breaking)} FROM {table.sql} c")).fetchone()
+        row = connection.execute(_as_query(f"SELECT count(*){''.join(breaking)} FROM {table.source} c")).fetchone()
     return [int(number) for number in row or ()]
 
 
@@ -154,6 +154,7 @@ def _counted(table: Table) -> bool:
 
 
 def _is_behind(connection: Connection, sequence: CatalogSequence) -> bool | None:
+    # Not ONLY, as in the check of the copy: tables that inherit the column take their numbers from its sequence, too.
     query = sql.SQL(
         "SELECT COALESCE(m.newest > s.last_value OR (m.newest = s.last_value AND NOT s.is_called), false)"
         " FROM {} s, (SELECT max({}) AS newest FROM {}) m"
