@@ -282,7 +282,9 @@ def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> Restor
         return report
     if wish.target_database and not report.withheld:
         try:
-            load_into_site(places, wish.target_database, past_errors=bool(report.accepted))
+            # What rows broke at the source already they break here, too: a key less is no reason to withhold them.
+            known = bool(report.accepted or (report.checks and report.checks.warnings))
+            load_into_site(places, wish.target_database, past_errors=known)
             return replace(report, database=wish.target_database)
         except RecoveryError as error:  # the data itself is here
             report = replace(report, not_loaded=error.problem)

@@ -134,7 +134,7 @@ def load_into_site(places: CopyPlaces, name: str, *, past_errors: bool = False) 
     """Copy the restored database to the site's server under a new name.
 
     It is loaded under a name of its own and renamed when it is complete: a database of the wanted
-    name is always whole. `past_errors`: its faults are known and accepted; what they forbid (a key that rows
+    name is always whole. `past_errors`: its faults are known; what they forbid (a key that rows
     break) is left out and said. Raises: CommandFailed; what was loaded is removed again.
     """
     settings = site().settings

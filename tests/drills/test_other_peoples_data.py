@@ -45,10 +45,6 @@ CREATE TABLE {s}.strict (id int PRIMARY KEY, parent_id int REFERENCES {s}.parent
 SET session_replication_role = replica;
 INSERT INTO {s}.strict VALUES (1, 99);
 SET session_replication_role = origin;
-CREATE FUNCTION {s}.limit_then() RETURNS int LANGUAGE sql AS 'SELECT 10';
-CREATE TABLE {s}.outgrown (id int CHECK (id < {s}.limit_then()));
-INSERT INTO {s}.outgrown VALUES (7);
-CREATE OR REPLACE FUNCTION {s}.limit_then() RETURNS int LANGUAGE sql AS 'SELECT 5';
 CREATE TABLE {s}.years (id int PRIMARY KEY, parent_id int REFERENCES {s}.parents, CHECK (false) NO INHERIT);
 CREATE TABLE {s}.year_2023 () INHERITS ({s}.years);
 INSERT INTO {s}.year_2023 VALUES (1, 99), (1, 99);
@@ -107,9 +103,8 @@ def assert_said(report: dict[str, Any]) -> None:
             "strict.parent_id points at",
         ):
             assert f"{schema}.{part}" in said, said
-        assert f"{schema}.year" not in said  # no key was ever inherited
-    assert "before.outgrown: not-null and check constraints hold" in said
-    assert "since.outgrown: not-null and check constraints hold" in said
+        # No key is inherited: neither the parent nor the child breaks one.
+        assert not [part for part in ("years.", "years:", "year_2023.", "year_2023:") if f"{schema}.{part}" in said]
 
 
 def test_odd_things_are_handed_out_and_each_is_said(odd: Drill) -> None:
