@@ -7,7 +7,7 @@ from pathlib import Path
 from recovery.facts import Observation, ServerFacts
 from recovery.settings import Settings
 
-_OLDEST_SERVER = 130000
+_OLDEST_SERVER = 15  # the roles are made of rights, and backups of functions, that older ones do not have
 _OLDEST_ENGINE = (2, 37)  # older ones fall back silently when no set reaches the target
 _ADVISED_ENGINE = (2, 46)  # block incremental
 
@@ -30,13 +30,18 @@ def preparation_refusal(server: ServerFacts, engine: tuple[int, int], settings: 
     """Why this site cannot be prepared, or None."""
     if server.in_recovery:
         return "the server named as primary is a standby"
-    if server.version < _OLDEST_SERVER:
-        return f"PostgreSQL {server.version // 10000} is older than 13"
+    if refusal := version_refusal(server.version // 10000):
+        return refusal
     if engine < _OLDEST_ENGINE:
         return f"pgBackRest {engine[0]}.{engine[1]} is older than 2.37, which restores to the wrong moment unasked"
     if settings.database.data_dir != Path(server.data_dir):
         return f"database.data_dir is {settings.database.data_dir}, but the server's is {server.data_dir}"
     return scratch_refusal(settings)
+
+
+def version_refusal(major: int) -> str | None:
+    """Why servers of this major version cannot be protected, or None."""
+    return f"PostgreSQL {major} is older than {_OLDEST_SERVER}" if major < _OLDEST_SERVER else None
 
 
 def changes_refusal(*, apply: bool, restart: bool, first_backup: bool) -> str | None:

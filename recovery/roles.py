@@ -123,5 +123,5 @@ class Inspection(Protocol):
     def read_catalog(self, address: DatabaseAddress) -> Catalog:
         """Tables, keys and constraints."""
 
-    def check_files(self, address: DatabaseAddress, catalog: Catalog, *, copy: bool) -> tuple[CheckResult, ...]:
+    def check_files(self, address: DatabaseAddress, *, copy: bool) -> tuple[CheckResult, ...]:
         """Look for damaged tables and indexes. `copy`: it is a restored copy of ours, not a live server."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
@@ -12,6 +14,7 @@ from checks.clickview import clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import freshness, restored_data_suite
 from recovery.adapters.expectations.report import render_html
+from recovery.adapters.postgres.lowered import GUEST, as_reader
 from recovery.catalog import Catalog
 from recovery.errors import RecoveryError
 from recovery.expectation import Expectation
@@ -51,12 +54,13 @@ def check_data(
     own and must be of now. Failures are in the report, not raised.
     Raises: TargetUnreachable, SettingsInvalid.
     """
-    catalog = site().inspection.read_catalog(address)
-    suite = _suite(catalog, source, target=target, live=live)
-    looked = _look_at_copy(address, catalog, suite) if copy else _look_at_live(address, catalog, suite)
+    with _reader(address, copy=copy) as reader:
+        catalog = site().inspection.read_catalog(reader)
+        suite = _suite(catalog, source, target=target, live=live)
+        looked = _look_at_copy(address, reader, suite) if copy else _look_at_live(reader, suite)
     if source.same_line:
         looked = _with_what_live_breaks(looked, suite, source.recorded)
-    report: CheckReport = replace(looked, about=_about(address, catalog, source.recorded, target))
+    report: CheckReport = replace(looked, about=_about(reader, catalog, source.recorded, target))
     leave_report(report)
     return report
 
@@ -73,17 +77,30 @@ def stop_checker() -> None:
     site().data_checks.close()
 
 
-def _look_at_copy(address: DatabaseAddress, catalog: Catalog, suite: tuple[Expectation, ...]) -> CheckReport:
+@contextmanager
+def _reader(address: DatabaseAddress, *, copy: bool) -> Iterator[DatabaseAddress]:
+    """How the rows are looked at: in a copy, which lets everybody in, not as the superuser who restored it."""
+    if not copy:
+        yield address
+        return
+    wanted = site().settings.database.reader_user
+    with as_reader(address, wanted) as reader:
+        if reader.user == GUEST:
+            note(f"the copy has no role {wanted} that reads all rows and may do no more: one was made for the checks")
+        yield reader
+
+
+def _look_at_copy(address: DatabaseAddress, reader: DatabaseAddress, suite: tuple[Expectation, ...]) -> CheckReport:
     def files() -> tuple[CheckResult, ...]:
-        return site().inspection.check_files(address, catalog, copy=True)
+        return site().inspection.check_files(address, copy=True)
 
-    return site().data_checks.run(address, suite, files=files)
+    return site().data_checks.run(reader, suite, files=files)
 
 
-def _look_at_live(address: DatabaseAddress, catalog: Catalog, suite: tuple[Expectation, ...]) -> CheckReport:
+def _look_at_live(address: DatabaseAddress, suite: tuple[Expectation, ...]) -> CheckReport:
     looked, physical = run_together(
         lambda: site().data_checks.run(address, suite),
-        lambda: site().inspection.check_files(address, catalog, copy=False),
+        lambda: site().inspection.check_files(address, copy=False),
     )
     report: CheckReport = replace(looked, results=(*physical, *looked.results))
     return report

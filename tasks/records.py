@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from checks.restored_data import HEARTBEAT, NEWEST_HEARTBEAT, source_rules, stale_collations
 from recovery.adapters.postgres.record import Snapshot, snapshot, standstill
+from recovery.adapters.postgres.replay_pause import ReplayStaysPaused
 from recovery.catalog import table_name
 from recovery.errors import RecoveryError
 from recovery.facts import BackupSet, RecordedFacts, TableCount, Witness
@@ -27,9 +28,12 @@ _DOCUMENT = TypeAdapter(RecordedFacts)
 def record_site_facts() -> RecordedFacts:
     """Note tables, keys and row counts: of the paused standby (exact at one LSN), else of the live primary."""
     if site().settings.standby:
+        mark = site().settings.site.state_dir / "standby-paused"
         try:
-            with standstill(site().standby_address(), site().standby_reader_address()) as source:
+            with standstill(site().standby_address(), site().standby_reader_address(), mark) as source:
                 return facts_of(source)
+        except ReplayStaysPaused as error:
+            warn(f"{error.problem}; {error.next_step}. The next backup tries it again")
         except RecoveryError as error:
             note(f"rows are counted on the primary, as the standby cannot serve ({error.problem.splitlines()[0]})")
     with snapshot(site().reader_address()) as source:

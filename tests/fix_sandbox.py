@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import tempfile
@@ -44,10 +45,7 @@ def sandbox_room() -> Iterator[Path]:
     from tests.conftest import require_programs
 
     require_programs("postgres", "pgbackrest", "redis-server", "setpriv")
-    for old in _ROOM.glob(f"{_PREFIX}-*"):
-        owner = old.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            _clear(old)
+    _sweep()
     room = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-", dir=_ROOM))
     room.chmod(0o755)
     yield room
@@ -87,6 +85,16 @@ def ask(sandbox: Sandbox, query: str, *, server: str = "primary") -> Any:
     """One value, as superuser."""
     with connect(sandbox.admin_address(server)) as connection:
         return one_row(connection, query)[0]  # type: ignore[arg-type]
+
+
+def _sweep() -> None:
+    """Remove the sandboxes of test runs that were killed; one test process at a time does it."""
+    with (_ROOM / f"{_PREFIX}.{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for old in _ROOM.glob(f"{_PREFIX}-*"):
+            owner = old.name.split("-")[1]
+            if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+                _clear(old)
 
 
 def _clear(room: Path) -> None:

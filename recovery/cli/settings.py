@@ -90,14 +90,9 @@ def _weak() -> list[str]:
 
 def _missing_files() -> list[str]:
     """Programs and files that the settings name and that are not there."""
-    from recovery.adapters import files
     from recovery.site import site
 
-    settings, problems = site().settings, []
-    if not files.exists(site().host, settings.database.bin_dir / "pg_ctl"):
-        problems.append(
-            f"database.bin_dir: there is no pg_ctl in {settings.database.bin_dir}; write PostgreSQL's bin directory"
-        )
+    settings, problems = site().settings, _programs()
     if settings.database.data_dir is None:
         problems.append("database.data_dir: missing; write the primary's data directory in [database]")
     for number, repo in enumerate(settings.backup.repos, 1):
@@ -106,3 +101,18 @@ def _missing_files() -> list[str]:
     if settings.checks.rules and not settings.checks.rules.is_dir():
         problems.append(f"checks.rules: there is no folder {settings.checks.rules}; correct it, or leave it out")
     return problems
+
+
+def _programs() -> list[str]:
+    """What is wrong with PostgreSQL's programs: they are not there, or older than what we can protect."""
+    from checks.readiness import version_refusal
+    from recovery.adapters import files
+    from recovery.adapters.postgres.programs import major_version
+    from recovery.site import site
+
+    bin_dir = site().settings.database.bin_dir
+    if not files.exists(site().host, bin_dir / "pg_ctl"):
+        return [f"database.bin_dir: there is no pg_ctl in {bin_dir}; write PostgreSQL's bin directory"]
+    major = major_version(site().host, bin_dir)
+    refusal = version_refusal(major) if major else None
+    return [f"database.bin_dir: {refusal} ({bin_dir}); write the bin directory of a newer one"] if refusal else []

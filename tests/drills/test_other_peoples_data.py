@@ -111,6 +111,7 @@ def test_odd_things_are_handed_out_and_each_is_said(odd: Drill) -> None:
     report = odd.restored()
     try:
         assert_said(report)
+        assert dict(report["checks"]["about"])["Role"] == "clickview_recovery_reader"  # and not the copy's superuser
         where = address_of(report)
         assert odd.sql('SELECT count(*) FROM before."a,b:1"', address=where) == 7
         assert odd.sql("SELECT created_at::text FROM since.forever WHERE id = 1", address=where) == "infinity"

@@ -305,9 +305,9 @@ def test_each_kind_says_what_was_found(kind: ExpectationKind, rows: int, found: 
 
 
 def test_secret_columns_are_masked_in_examples() -> None:
-    secret, open_one = (("token_hash", "abc"),), (("email", "abc"), ("lower(api_key)", "x"))
+    secret, open_one = (("token_hash", "abc"),), (("slug", "abc"), ("lower(api_key)", "x"))
     assert verdict(ONE, Seen(2, (secret, secret)), met=False).examples == ("token_hash = •••",)
-    assert verdict(ONE, Seen(2, (open_one,)), met=False).examples == ("email = abc, lower(api_key) = •••",)
+    assert verdict(ONE, Seen(2, (open_one,)), met=False).examples == ("slug = abc, lower(api_key) = •••",)
 
 
 def report(*results: CheckResult) -> CheckReport:

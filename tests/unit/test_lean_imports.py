@@ -19,6 +19,9 @@ print(library.pictures.DRAWN)
 """
 _OPTIONAL = "try:\n    import extra\nexcept ImportError:\n    extra = None\nelse:\n    extra = 'there'\n"
 _NEEDED = "import extra as _extra\nextra = 'there'\n"
+# It takes the module for missing, and stumbles later: in any way.
+_USED = f"{_OPTIONAL}if extra is None:\n    extra.touched\n"
+_CALLED = f"{_OPTIONAL}if extra is None:\n    extra()\n"
 
 
 @pytest.fixture
@@ -41,6 +44,7 @@ def test_what_it_can_do_without_is_not_loaded_and_the_rest_at_first_use(library:
     assert told(library) == ["imported", '["sound", null, [], true]', "loading pictures", "drawn"]
 
 
-def test_a_library_that_does_not_bear_it_is_imported_as_usual(library: Path) -> None:
-    (library / "library" / "__init__.py").write_text(_NEEDED)
+@pytest.mark.parametrize("needed", [_NEEDED, _USED, _CALLED], ids=["ImportError", "AttributeError", "TypeError"])
+def test_a_library_that_does_not_bear_it_is_imported_as_usual(library: Path, needed: str) -> None:
+    (library / "library" / "__init__.py").write_text(needed)
     assert told(library) == ["loading pictures", "imported", '["sound", "there", ["extra"], true]', "drawn"]

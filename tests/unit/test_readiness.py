@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from checks.readiness import changes_refusal
+from checks.readiness import changes_refusal, preparation_refusal
+from recovery.cli import settings as settings_command
+from recovery.site import site
+from tests.unit.build import server, settings
 
 
 @pytest.mark.parametrize(
@@ -21,3 +26,41 @@ def test_without_apply_nothing_else_is_asked_for(
     apply: bool, restart: bool, first_backup: bool, said: str | None
 ) -> None:
     assert changes_refusal(apply=apply, restart=restart, first_backup=first_backup) == said
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [(130014, "PostgreSQL 13 is older than 15"), (140011, "PostgreSQL 14 is older than 15"), (150000, None)],
+)
+def test_a_server_that_lacks_the_rights_and_functions_is_not_prepared(version: int, said: str | None) -> None:
+    prepared = settings(database={"data_dir": "/data"})
+    assert preparation_refusal(server(version=version), (2, 50), prepared) == said
+
+
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [
+        ("14.11 (Debian 14.11-1)", "PostgreSQL 14 is older than 15"),
+        ("15.6", None),
+        ("16beta1", None),
+        ("of somebody", None),
+    ],
+)
+def test_the_check_of_the_settings_names_programs_that_are_too_old(
+    version: str, said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "pg_ctl"
+    program.write_text(f"#!/bin/sh\necho 'pg_ctl (PostgreSQL) {version}'\n")
+    program.chmod(0o755)
+    file = tmp_path / "recovery.toml"
+    file.write_text(
+        f'[database]\nbin_dir = "{tmp_path}"\n[backup]\nencryption_key = "k"\n[backup.primary]\nbucket = "bucket"\n'
+    )
+    monkeypatch.setenv("RECOVERY_CONFIG", str(file))
+    site.cache_clear()
+    try:
+        problems = settings_command._missing_files()
+    finally:
+        site.cache_clear()
+    where = f"database.bin_dir: {said} ({tmp_path}); write the bin directory of a newer one"
+    assert [one for one in problems if "bin_dir" in one] == ([where] if said else [])

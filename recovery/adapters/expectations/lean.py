@@ -19,7 +19,7 @@ def imported(module: str, library: str, *, without: Collection[str], later: Coll
     try:
         with _lean(without, later):
             return import_module(module)
-    except ImportError:
+    except Exception:  # noqa: BLE001 - what a library does with a module that is hidden ends in an error of any kind
         for name in [one for one in sys.modules if one == module or one.split(".")[0] == library]:
             del sys.modules[name]
         return import_module(module)

@@ -41,6 +41,8 @@ def check_copy(host: Host, program: Path, address: DatabaseAddress, *, jobs: int
     The extension is installed when it is missing, and taken away again: the copy stays what it was.
     """
     with connect(address) as connection:
+        # The database's owner may have put functions of theirs into its search path: a superuser must not find them.
+        connection.execute("SET search_path = pg_catalog")
         missing = not _installed(connection)
         if missing and one_row(connection, "SELECT pg_is_in_recovery()")[0]:
             return [

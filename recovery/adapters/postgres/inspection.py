@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recovery.adapters.postgres.amcheck import check_copy, check_live, not_looked
 from recovery.adapters.postgres.catalog import read_catalog
+from recovery.adapters.postgres.lowered import is_superuser
 from recovery.adapters.process import Host
 from recovery.catalog import Catalog
 from recovery.errors import RecoveryError
@@ -22,13 +23,13 @@ class PostgresInspection:
         """Tables, keys and constraints. Raises: TargetUnreachable, SettingsInvalid."""
         return read_catalog(address)
 
-    def check_files(self, address: DatabaseAddress, catalog: Catalog, *, copy: bool) -> tuple[CheckResult, ...]:
+    def check_files(self, address: DatabaseAddress, *, copy: bool) -> tuple[CheckResult, ...]:
         """Look for damaged tables and indexes: all of a copy of ours, the indexes of a live server.
 
         Whatever keeps us from looking is a result that says so.
         """
         try:
-            return tuple(self._look(address, copy=copy and catalog.superuser))
+            return tuple(self._look(address, copy=copy and is_superuser(address)))
         except RecoveryError as error:
             return (not_looked(error.problem),)
 

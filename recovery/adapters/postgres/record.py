@@ -6,22 +6,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, LiteralString
 
 from psycopg import Error, sql
 
 from recovery.adapters.postgres.catalog import catalog_of
 from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.postgres.replay_pause import paused_replay
 from recovery.catalog import Catalog, Table, TableName
 from recovery.catalog import Sequence as CatalogSequence
-from recovery.errors import VerificationFailed
 from recovery.expectation import Expectation
 from recovery.facts import BrokenRule, DatabaseAddress, RecordedFacts, TableCount, UnaskedRule
-from recovery.waiting import wait_until
 from recovery.wal import parse_lsn
 
 _COUNT_SECONDS = 600.0  # every row of every table is counted
-_PAUSE_SECONDS = 120.0  # replay pauses between two records; a large one takes a while
 # A table that somebody changes right now is left out; nobody queues behind us, and no replay stays paused for it.
 _NO_WAITING: LiteralString = "SET lock_timeout = '2s'"
 _OWN_SCHEMA = "clickview_recovery"
@@ -84,19 +83,17 @@ class Snapshot:
 
 
 @contextmanager
-def standstill(pauser: DatabaseAddress, reader: DatabaseAddress) -> Iterator[Snapshot]:
-    """The standby with its replay paused: what is read belongs to exactly one LSN. Replay always goes on afterwards."""
-    try:
-        with connect(pauser) as control:
-            control.execute("SELECT pg_wal_replay_pause()")
-            _wait_until_paused(control)
-            lsn = parse_lsn(str(one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]))
-        with connect(reader, statement_seconds=_COUNT_SECONDS, read_only=True) as connection:
-            connection.execute(_NO_WAITING)
-            yield Snapshot(connection, reader.name, lsn, exact=True)
-    finally:
-        with connect(pauser) as control:
-            control.execute("SELECT pg_wal_replay_resume()")
+def standstill(pauser: DatabaseAddress, reader: DatabaseAddress, mark: Path) -> Iterator[Snapshot]:
+    """The standby with its replay paused: what is read belongs to exactly one LSN. Replay goes on afterwards.
+
+    Raises: VerificationFailed when somebody else paused it; ReplayStaysPaused when it could not go on.
+    """
+    with (
+        paused_replay(pauser, mark) as lsn,
+        connect(reader, statement_seconds=_COUNT_SECONDS, read_only=True) as connection,
+    ):
+        connection.execute(_NO_WAITING)
+        yield Snapshot(connection, reader.name, lsn, exact=True)
 
 
 @contextmanager
@@ -181,13 +178,3 @@ def _require_open(connection: Connection, error: Error) -> None:
 def _as_query(text: str) -> sql.SQL:
     """SQL made of a catalog's own words; % is no parameter where none is given."""
     return sql.SQL(text)
-
-
-def _wait_until_paused(connection: Connection) -> None:
-    def paused() -> bool:
-        return bool(one_row(connection, "SELECT pg_get_wal_replay_pause_state() = 'paused'")[0])
-
-    if not wait_until(paused, _PAUSE_SECONDS):
-        raise VerificationFailed(
-            f"the standby did not pause its replay within {_PAUSE_SECONDS:.0f} s", "look at the standby's log"
-        )
