@@ -69,11 +69,12 @@ def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
     if known.live is None:
         lost = f"changed {when}: by the application, or lost"
         return tuple(replace(_agreed(part, differences), known=lost) for part, differences in found)
-    live, why = _comparable(known.live.catalog, source), f"changed {when}; so is the live database"
+    why = f"changed {when}; so is the live database"
+    before, live = _comparable(source, known.live.catalog)
     return tuple(
         one
         for part, differences in found
-        for one in _explained(part, differences, part.told(source), part.told(live), why)
+        for one in _explained(part, differences, part.told(before), part.told(live), why)
     )
 
 
@@ -102,11 +103,19 @@ def _agreed(part: _Part, differences: Iterable[_Difference]) -> Expectation:
     return agreed(_SUITE, part.name, part.expected, [f"{name} {text}" for name, text in differences])
 
 
-def _comparable(live: Catalog, source: Catalog) -> Catalog:
-    """What an older version recorded does not tell a table from one of its name that was made since."""
-    if all(table.oid for table in source.tables):
-        return live
-    return replace(live, tables=tuple(replace(table, oid=0) for table in live.tables))
+def _comparable(source: Catalog, live: Catalog) -> tuple[Catalog, Catalog]:
+    """Numbers tell a table from one of its name that was made since, unless none is as it was.
+
+    So it is when an older version made the record, or when the whole live database was loaded anew.
+    """
+    before = {(one.name, one.oid) for one in source.tables if one.oid}
+    if before & {(one.name, one.oid) for one in live.tables}:
+        return source, live
+    return _without_numbers(source), _without_numbers(live)
+
+
+def _without_numbers(catalog: Catalog) -> Catalog:
+    return replace(catalog, tables=tuple(replace(table, oid=0) for table in catalog.tables))
 
 
 def _only(catalog: Catalog, tables: set[TableName]) -> Catalog:
@@ -138,19 +147,28 @@ def known_to_be_behind(name: TableName, known: Source) -> str:
     return "it became so since the backup was taken; so is the live database" if name in known.live.behind else ""
 
 
-def with_what_is_known(own: Iterable[Expectation], recorded: RecordedFacts | None) -> tuple[Expectation, ...]:
+def with_what_is_known(own: Iterable[Expectation], known: Source) -> tuple[Expectation, ...]:
     """Rules about single rows, each with why it is no news that the copy breaks it."""
+    recorded = known.recorded
     source = recorded.catalog if recorded else None
     # Where a rule stands in for a key that the source did not have either, nothing was lost.
     at_source = {same_thing(one) for one in clickview_suite(source)} if source else set()
-    return tuple(replace(one, known=one.known or _known(one, recorded, at_source)) for one in own)
+    return tuple(one if one.known else _known(one, recorded, at_source, exact=known.exact) for one in own)
 
 
-def _known(one: Expectation, recorded: RecordedFacts | None, at_source: set[tuple[object, ...]]) -> str:
+def _known(
+    one: Expectation, recorded: RecordedFacts | None, at_source: set[tuple[object, ...]], *, exact: bool
+) -> Expectation:
+    if recorded and one.table and (rows := recorded.broke(one.table, one.name)):
+        told = f"{rows:,} broke it when the backup was taken"
+        return replace(one, known=told, known_rows=rows if exact else None)
+    return replace(one, known=_unpromised(one, recorded, at_source))
+
+
+def _unpromised(one: Expectation, recorded: RecordedFacts | None, at_source: set[tuple[object, ...]]) -> str:
     if recorded and one.table:
-        if rows := recorded.broke(one.table, one.name):
-            return f"{rows:,} broke it when the backup was taken"
-        if UnaskedRule(one.table, one.name) in recorded.unasked:
+        unasked = one.kind is ExpectationKind.ROWS_MEET and one.table in recorded.uncounted
+        if unasked or UnaskedRule(one.table, one.name) in recorded.unasked:
             return "nobody could ask about it when the backup was taken"
     if one.kind in (ExpectationKind.NO_ROWS, ExpectationKind.UNIQUE) and same_thing(one) in at_source:
         return "no key of the source promised it"
@@ -159,7 +177,8 @@ def _known(one: Expectation, recorded: RecordedFacts | None, at_source: set[tupl
 
 def asked_of_nobody(one: Expectation, recorded: RecordedFacts | None) -> bool:
     """Whether no record says how the source stood to this: PostgreSQL had promised it, or the table is younger."""
-    if one.known or one.table is None or one.suite == FRESHNESS:
+    asked_now = one.kind in (ExpectationKind.NO_ROWS, ExpectationKind.UNIQUE, ExpectationKind.ROWS_MEET)
+    if one.known or one.table is None or one.suite == FRESHNESS or not asked_now:
         return False
     noted = recorded.catalog if recorded else None
     return one.suite in (FOREIGN_KEYS, UNIQUE_KEYS) or noted is None or noted.table(one.table) is None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -60,10 +59,11 @@ NEWEST_HEARTBEAT = f"SELECT max(at) FROM {HEARTBEAT.sql}"
 
 _COLLATIONS = """
 SELECT * FROM (
-    SELECT DISTINCT 'collation ' || l.oid::regcollation AS what, l.collversion AS recorded,
+    SELECT DISTINCT format('collation %s.%s', n.nspname, l.collname) AS what, l.collversion AS recorded,
            pg_collation_actual_version(l.oid) AS here
     FROM pg_catalog.pg_index x CROSS JOIN unnest(x.indcollation::oid[]) used(oid)
     JOIN pg_catalog.pg_collation l ON l.oid = used.oid
+    JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
     WHERE l.collversion IS NOT NULL
 {database}) versions WHERE recorded IS DISTINCT FROM here
 """
@@ -193,34 +193,30 @@ def _duplicates(catalog: Catalog, key: UniqueKey) -> str:
 
 
 def _constraints(catalog: Catalog) -> Iterator[Expectation]:
-    """One rule for all conditions of a table; an example says which was broken."""
-    checks: dict[TableName, list[CheckConstraint]] = defaultdict(list)
+    """One rule for all columns of a table that are never null (an example says which is), and one for each condition."""
+    for table in catalog.tables:
+        nulls = [(one.name, _is_null(one)) for one in table.columns if one.not_null and one.validated]
+        if nulls:
+            names = "CASE " + " ".join(f"WHEN {sql} THEN {literal(name)}" for name, sql in nulls) + " END AS column"
+            yield rows_meet(
+                "constraints",
+                f"{table.name}: not-null constraints hold",
+                f"no NULL in {len(nulls)} columns",
+                table.name,
+                " OR ".join(sql for _, sql in nulls),
+                shown=[names, *identity(catalog, table.name)],
+                only=table.only,
+            )
     for check in catalog.check_constraints:
         if check.validated:
-            checks[check.table].append(check)
-    for table in catalog.tables:
-        broken = _broken_conditions(table, checks[table.name])
-        if not broken:
-            continue
-        names = "CASE " + " ".join(f"WHEN {sql} THEN {literal(name)}" for name, sql in broken) + " END AS constraint"
-        yield rows_meet(
-            "constraints",
-            f"{table.name}: not-null and check constraints hold",
-            f"every row meets all {len(broken)}",
-            table.name,
-            " OR ".join(sql for _, sql in broken),
-            shown=[names, *identity(catalog, table.name)],
-            only=table.only,
-        )
+            yield _condition(catalog, check)
 
 
-def _broken_conditions(table: Table, checks: list[CheckConstraint]) -> list[tuple[str, str]]:
-    nulls = [
-        (f"{column.name} not null", _is_null(column))
-        for column in table.columns
-        if column.not_null and column.validated
-    ]
-    return nulls + [(check.name, f"(({check.condition}) IS FALSE)") for check in checks]
+def _condition(catalog: Catalog, check: CheckConstraint) -> Expectation:
+    name, expected = f"{check.table}: {check.name} holds", f"every row meets {check.condition}"
+    breaks, only = f"({check.condition}) IS FALSE", catalog.only(check.table)
+    shown = identity(catalog, check.table)
+    return rows_meet("constraints", name, expected, check.table, breaks, shown=shown, only=only)
 
 
 def _is_null(column: Column) -> str:

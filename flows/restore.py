@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from checks.as_recorded import Source
+from checks.as_recorded import FOREIGN_KEYS, UNIQUE_KEYS, Source
 from checks.objectives import data_loss, measured_recovery, recovery_point
 from checks.readiness import scratch_refusal
 from checks.recovery_target import ARRIVAL_MARGIN, Archive, choose_restore, readable_archive, space_refusal
@@ -283,8 +283,9 @@ def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> Restor
     if wish.target_database and not report.withheld:
         try:
             # What rows broke at the source already they break here, too: a key less is no reason to withhold them.
-            known = bool(report.accepted or (report.checks and report.checks.warnings))
-            load_into_site(places, wish.target_database, past_errors=known)
+            broken = {one.suite for one in report.checks.warnings} if report.checks else set()
+            past_errors = bool(report.accepted or broken & {FOREIGN_KEYS, UNIQUE_KEYS})
+            load_into_site(places, wish.target_database, past_errors=past_errors)
             return replace(report, database=wish.target_database)
         except RecoveryError as error:  # the data itself is here
             report = replace(report, not_loaded=error.problem)

@@ -25,7 +25,8 @@ class Expectation:
 
     `only`: the rows of tables that inherit from this one are not looked at.
     `breaks` is SQL about a row `c` of the table, true when the row breaks the rule; `shown` are the columns (SQL too)
-    that tell a person which row it is. `known` says why a failure is no news: it is a warning then.
+    that tell a person which row it is. `known` says why a failure is no news: it is a warning then, unless more rows fail than
+    `known_rows`.
     """
 
     suite: str
@@ -41,6 +42,7 @@ class Expectation:
     shown: tuple[str, ...] = ()
     differences: tuple[str, ...] = ()
     known: str = ""
+    known_rows: int | None = None  # how many are no news; None: any number
     only: bool = False
 
     @property

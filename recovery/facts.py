@@ -274,6 +274,7 @@ class CheckResult:
     found: str
     examples: tuple[str, ...] = ()
     of_rows: bool = True  # False: files or catalogs were looked at, which says nothing of the rows
+    rows: int = 0  # how many broke it; 0 also where PostgreSQL could not read them
 
     @property
     def passed(self) -> bool:

@@ -110,8 +110,12 @@ class DataChecks(Protocol):
         suite: tuple[Expectation, ...],
         *,
         files: Callable[[], tuple[CheckResult, ...]] | None = None,
+        seconds: float | None = None,
     ) -> CheckReport:
-        """Look at every expectation of a suite. `files` looks at the files of a copy of ours at the same time."""
+        """Look at every expectation of a suite, within `seconds` or the site's own deadline.
+
+        `files` looks at the files of a copy of ours at the same time.
+        """
 
     def close(self) -> None:
         """Let go of whatever was made ready."""

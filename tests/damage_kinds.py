@@ -69,7 +69,7 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
             "UPDATE dashboards SET name = NULL WHERE id = (SELECT id FROM dashboards LIMIT 1)",
             "UPDATE pg_attribute SET attnotnull = true WHERE attrelid = 'dashboards'::regclass AND attname = 'name'",
         ],
-        "dashboards: not-null and check constraints hold",
+        "dashboards: not-null constraints hold",
     ),
     "broken check constraint": (
         [
@@ -78,7 +78,7 @@ DAMAGE: dict[str, tuple[list[str], str]] = {
             "ALTER TABLE security_events ADD CONSTRAINT score CHECK (risk_score <= 100) NOT VALID",
             "UPDATE pg_constraint SET convalidated = true WHERE NOT convalidated",
         ],
-        "security_events: not-null and check constraints hold",
+        "security_events: score holds",
     ),
     "sequence behind": (
         [

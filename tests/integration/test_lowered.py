@@ -11,6 +11,7 @@ import pytest
 from checks.as_recorded import Source
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.postgres.lowered import GUEST, as_reader
+from recovery.adapters.postgres.server import PostgresServer
 from recovery.facts import CheckReport, CheckStatus, DatabaseAddress
 from recovery.journal import open_journal, writing_to
 from tasks.data import check_data
@@ -64,7 +65,7 @@ def assert_looked_at(report: CheckReport) -> None:
     assert failures(report) == {}
     passed = {one.name for one in report.results if one.status is CheckStatus.PASSED}
     assert passed > {
-        "kept: not-null and check constraints hold",
+        "kept: kept_id_check holds",
         "kept: kept_trap is unique",
         "no table and no index is damaged",
     }
@@ -135,10 +136,22 @@ def test_what_the_reader_may_not_run_is_not_checked(database: DatabaseAddress, s
     report = check_data(database, Source(), target=None)
     assert failures(report) == {}
     said = {one.name: one.found for one in report.not_checked}
-    assert said["kept: not-null and check constraints hold"] == "permission denied for function trap"
+    assert said["kept: kept_id_check holds"] == "permission denied for function trap"
 
 
 def test_who_is_no_superuser_stays_who_they_are(database: DatabaseAddress) -> None:
     asked = replace(database, user="clickview")
     with as_reader(asked, READER) as reader:
         assert reader == asked
+
+
+def test_a_heartbeat_that_is_a_view_is_none_of_ours(database: DatabaseAddress, sprung: Path) -> None:
+    set_trap(database, sprung)
+    assert PostgresServer(database).read_heartbeat() is not None
+    damage(
+        database,
+        "DROP TABLE clickview_recovery.heartbeat",
+        "CREATE VIEW clickview_recovery.heartbeat AS SELECT now() AS at WHERE trap(1) IS NOT NULL",
+    )
+    assert PostgresServer(database).read_heartbeat() is None
+    assert not sprung.exists()

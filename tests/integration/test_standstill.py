@@ -92,8 +92,8 @@ def test_a_standby_that_a_person_paused_is_left_alone(
 def test_a_pause_that_a_killed_run_left_is_taken_over(
     sandbox: Sandbox, standby: DatabaseAddress, tmp_path: Path
 ) -> None:
-    (tmp_path / MARK).write_text("paused by a run that is no more\n")
     pause(sandbox)
+    (tmp_path / MARK).write_text(str(ask(sandbox, "SELECT pg_last_wal_replay_lsn()", server="standby")))
     assert stand(standby, tmp_path / MARK).exact
     assert (state(sandbox), (tmp_path / MARK).read_text()) == ("not paused", "")
 
@@ -101,9 +101,8 @@ def test_a_pause_that_a_killed_run_left_is_taken_over(
 def test_the_mark_of_a_killed_run_does_not_speak_for_a_later_pause(
     sandbox: Sandbox, standby: DatabaseAddress, tmp_path: Path
 ) -> None:
-    (tmp_path / MARK).write_text("paused by a run that is no more\n")
-    stand(standby, tmp_path / MARK)
-    pause(sandbox)
+    (tmp_path / MARK).write_text("0/1")
+    pause(sandbox)  # somebody let that one go on, and paused it again
     with pytest.raises(VerificationFailed):
         stand(standby, tmp_path / MARK)
     assert state(sandbox) == "paused"
@@ -131,3 +130,15 @@ def test_a_replay_that_cannot_go_on_is_said_loudly_and_tried_again(
     assert '"warning"' in said and "the standby's replay was paused and could not be resumed: " in said
     assert "pg_wal_replay_resume()" in said
     assert (here / MARK).read_text()  # by this the next run knows that the pause is ours
+
+
+def test_a_mark_that_cannot_be_written_is_no_end_of_a_backup(
+    sandbox: Sandbox, standby: DatabaseAddress, here: Path, tmp_path: Path
+) -> None:
+    (here / MARK).mkdir()
+    try:
+        exact, said = recorded(tmp_path)
+    finally:
+        (here / MARK).rmdir()
+    assert (exact, state(sandbox)) == (False, "not paused")
+    assert f"{here / MARK} cannot be written" in said

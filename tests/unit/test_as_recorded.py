@@ -9,10 +9,19 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import TypeAdapter
 
-from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid, with_what_is_known
+from checks.as_recorded import (
+    Source,
+    as_recorded,
+    asked_of_nobody,
+    known_to_be_behind,
+    known_to_be_invalid,
+    with_what_is_known,
+)
 from checks.clickview import clickview_suite
 from checks.expectation import rows_meet
 from checks.restored_data import INVALID, NOT_VALID, Freshness, restored_data_suite
+from recovery.adapters.expectations.verdict import verdict
+from recovery.adapters.postgres.seen import Seen
 from recovery.catalog import (
     Catalog,
     CheckConstraint,
@@ -26,7 +35,7 @@ from recovery.catalog import (
     TableName,
     UniqueKey,
 )
-from recovery.expectation import Expectation
+from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import (
     BrokenRule,
     CheckReport,
@@ -195,7 +204,7 @@ def test_what_was_changed_twice_since_is_explained() -> None:
 
 def test_a_table_that_was_dropped_and_made_again_is_explained() -> None:
     before = replace(SOURCE, tables=tuple(replace(one, oid=100) for one in SOURCE.tables))
-    again = replace(SOURCE, tables=tuple(replace(one, oid=200) for one in SOURCE.tables))
+    again = replace(SOURCE, tables=(replace(SOURCE.tables[0], oid=200), *before.tables[1:]))
     record = replace(RECORD, catalog=before)
     missing = (f"{SOURCE.tables[0].name} is missing",)
     copy = replace(before, tables=before.tables[1:])
@@ -217,8 +226,39 @@ def test_what_nobody_could_look_at_is_no_proof_that_it_was_sound() -> None:
     assert known_to_be_behind(COUNTER, Source(unseen, exact=True)).startswith("nobody could look")
     assert "set back since" in known_to_be_behind(COUNTER, Source(RECORD, live=Witness(SOURCE, unseen=(COUNTER,))))
     rule = rows_meet("ClickView", "rule", "x", USERS, "c.email IS NULL", shown=())
-    (one,) = with_what_is_known([rule], unseen)
+    (one,) = with_what_is_known([rule], Source(unseen))
     assert one.known.startswith("nobody could ask")
+
+
+def test_a_table_that_nobody_could_count_was_not_asked_about_its_rules_either() -> None:
+    rule = rows_meet("ClickView", "rule", "x", USERS, "c.email IS NULL", shown=())
+    (one,) = with_what_is_known([rule], Source(replace(RECORD, uncounted=(USERS,))))
+    assert one.known.startswith("nobody could ask")
+
+
+def test_at_the_same_position_no_more_rows_are_known_than_were_counted() -> None:
+    rule = rows_meet("ClickView", "rule", "x", USERS, "c.email IS NULL", shown=())
+    record = replace(RECORD, broken=(BrokenRule(USERS, "rule", 3),))
+    (exact,) = with_what_is_known([rule], Source(record, exact=True))
+    (later,) = with_what_is_known([rule], Source(record))
+    assert (exact.known_rows, later.known_rows) == (3, None)
+    statuses = [verdict(one, Seen(rows), met=False).status for one in (exact, later) for rows in (3, 4)]
+    assert statuses == [CheckStatus.WARNING, CheckStatus.FAILED, CheckStatus.WARNING, CheckStatus.WARNING]
+
+
+def test_when_every_table_was_loaded_anew_names_alone_tell_them_apart() -> None:
+    before = replace(SOURCE, tables=tuple(replace(one, oid=100 + n) for n, one in enumerate(SOURCE.tables)))
+    loaded = replace(SOURCE, tables=tuple(replace(one, oid=200 + n) for n, one in enumerate(SOURCE.tables)))
+    copy = replace(before, tables=before.tables[1:])
+    assert judged(copy, loaded, replace(RECORD, catalog=before))[0][1] is False
+
+
+def test_only_what_promises_rows_is_asked_of_the_live_database() -> None:
+    made = restored_data_suite(SOURCE, Source(RECORD, exact=True, same_line=True), Freshness(NOW, NOW))
+    asked = {one.suite for one in made if asked_of_nobody(one, RECORD)}
+    assert asked == {"foreign keys"}
+    unrecorded = {one.kind for one in made if asked_of_nobody(one, None)}
+    assert ExpectationKind.ROW_COUNT not in unrecorded and ExpectationKind.AGREED not in unrecorded
 
 
 def test_without_a_record_a_copy_is_not_blamed_for_what_nobody_noted() -> None:
@@ -230,10 +270,10 @@ def test_without_a_record_a_copy_is_not_blamed_for_what_nobody_noted() -> None:
 def test_a_rule_that_the_source_broke_is_no_news() -> None:
     rule = rows_meet("ClickView", "every user can log in", "x", USERS, "c.email IS NULL", shown=())
     record = replace(RECORD, broken=(BrokenRule(USERS, "every user can log in", 1234),))
-    (known,) = with_what_is_known([rule], record)
+    (known,) = with_what_is_known([rule], Source(record))
     assert known.known == "1,234 broke it when the backup was taken"
     for one, told in ((replace(rule, name="another"), record), (rule, None)):
-        assert with_what_is_known([one], told) == (one,)
+        assert with_what_is_known([one], Source(told)) == (one,)
 
 
 def test_a_rule_in_place_of_a_key_that_the_source_never_had_is_no_news() -> None:
@@ -243,9 +283,9 @@ def test_a_rule_in_place_of_a_key_that_the_source_never_had_is_no_news() -> None
     keyless = Catalog("x", 150000, in_recovery=False, superuser=True, tables=(users, Table(sessions, columns)))
     key = ForeignKey("k", sessions, ("user_id",), USERS, ("id",))
     (rule,) = [one for one in clickview_suite(keyless) if one.name == "no session outlives its user"]
-    (known,) = with_what_is_known([rule], replace(RECORD, catalog=keyless))
+    (known,) = with_what_is_known([rule], Source(replace(RECORD, catalog=keyless)))
     assert known.known == "no key of the source promised it"
-    (lost,) = with_what_is_known([rule], replace(RECORD, catalog=replace(keyless, foreign_keys=(key,))))
+    (lost,) = with_what_is_known([rule], Source(replace(RECORD, catalog=replace(keyless, foreign_keys=(key,)))))
     assert lost.known == ""
 
 
@@ -286,13 +326,15 @@ def test_a_record_survives_the_way_into_the_bucket_and_back() -> None:
 def test_a_record_of_an_older_version_is_read_and_differs_in_nothing() -> None:
     adapter = TypeAdapter(RecordedFacts)
     document = json.loads(adapter.dump_json(RECORD))
-    for part, later in {"tables": ("only",), "foreign_keys": ("operators", "period")}.items():
+    for part, later in {"tables": ("only", "oid"), "foreign_keys": ("operators", "period")}.items():
         for one in document["catalog"][part]:
             for field in later:
                 del one[field]
     for one in (column for table in document["catalog"]["tables"] for column in table["columns"]):
         del one["validated"]
     del document["counts"][0]["own"]
+    for field in ("uncounted", "unseen", "unasked", "stale_collations", "heartbeat_at"):
+        del document[field]
     older = adapter.validate_json(json.dumps(document))
     assert older == RECORD
     users, notes = SOURCE.tables

@@ -39,12 +39,18 @@ class GreatExpectations:
         self._ready()
 
     def run(
-        self, address: DatabaseAddress, suite: tuple[Expectation, ...], *, files: Files | None = None
+        self,
+        address: DatabaseAddress,
+        suite: tuple[Expectation, ...],
+        *,
+        files: Files | None = None,
+        seconds: float | None = None,
     ) -> CheckReport:
         """Look at every expectation of a suite.
 
         `files` is for a copy of ours: it looks at the files beside this, its results come first, and indexes that
-        it proved are read where that is faster. Without it only one connection is made.
+        it proved are read where that is faster. Without it only one connection is made. `seconds`: another deadline
+        than the settings' one.
         Raises: TargetUnreachable (no server), SettingsInvalid (role, password).
         """
         begin, started_at = time.monotonic(), datetime.now(UTC)
@@ -53,7 +59,7 @@ class GreatExpectations:
             looked = pool.submit(files or tuple)
             proven = (lambda: proves_indexes(looked.result())) if files else None
             connections = 2 if files else 1
-            seen = observe(address, suite, seconds=self._seconds, connections=connections, proven=proven)
+            seen = observe(address, suite, seconds=seconds or self._seconds, connections=connections, proven=proven)
             judged = self._judged(suite, seen)
             results = (*looked.result(), *judged)
         return CheckReport(address.name, started_at, round(time.monotonic() - begin, 3), results)

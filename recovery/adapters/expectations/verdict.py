@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from recovery.adapters.expectations.messages import Count
 from recovery.adapters.postgres.seen import Row, Seen
@@ -36,9 +37,10 @@ def verdict(expectation: Expectation, seen: Seen, *, met: bool) -> CheckResult:
     if met:
         return _result(expectation, CheckStatus.PASSED, _in_order(expectation, seen))
     found, examples = _trouble(expectation, seen), _examples(seen.examples)
-    if expectation.known:
-        return _result(expectation, CheckStatus.WARNING, f"{found}; {expectation.known}", examples)
-    return _result(expectation, CheckStatus.FAILED, found, examples)
+    news = expectation.known_rows is not None and seen.rows > expectation.known_rows
+    status = CheckStatus.WARNING if expectation.known and not news else CheckStatus.FAILED
+    told = f"{found}; {expectation.known}" if expectation.known else found
+    return replace(_result(expectation, status, told, examples), rows=seen.rows)
 
 
 def not_looked(expectation: Expectation, why: str) -> CheckResult:

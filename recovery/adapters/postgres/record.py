@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, LiteralString
 
-from psycopg import Error, sql
+from psycopg import Error, errors, sql
 
 from recovery.adapters.postgres.catalog import catalog_of
 from recovery.adapters.postgres.connection import Connection, connect, one_row
@@ -78,8 +78,13 @@ class Snapshot:
         )
 
     def column(self, query: str) -> tuple[Any, ...]:
-        """The first column of what a query of the catalog or of our own tables finds."""
-        return tuple(row[0] for row in self.connection.execute(_as_query(query)).fetchall())
+        """The first column of what a query finds; nothing where it cannot be asked: no reason to lose all that was."""
+        try:
+            with self.connection.transaction():
+                return tuple(row[0] for row in self.connection.execute(_as_query(query)).fetchall())
+        except Error as error:
+            _require_open(self.connection, error)
+            return ()
 
 
 @contextmanager
@@ -116,6 +121,10 @@ def count_rows(
         _require_open(connection, error)
         if not rules:
             raise
+        if isinstance(error, (errors.QueryCanceled, errors.LockNotAvailable)):
+            # Who waited for all waits for each, and meanwhile no replay goes on: of the rules nothing is known.
+            (rows,) = _counts(connection, table, ())
+            return rows, [], [UnaskedRule(table.name, rule.name) for rule in rules]
         return _counted_apart(connection, table, rules)
     broken = [BrokenRule(table.name, rule.name, n) for rule, n in zip(rules, breaking, strict=True) if n]
     return rows, broken, []
@@ -124,7 +133,7 @@ def count_rows(
 def _counted_apart(
     connection: Connection, table: Table, rules: Sequence[Expectation]
 ) -> tuple[int, list[BrokenRule], list[UnaskedRule]]:
-    """One of them stumbles over a value, or all together take too long: each is asked alone, as the copy will be."""
+    """One of them stumbles over a value: each is asked alone, as the copy will be."""
     (rows,) = _counts(connection, table, ())
     broken, unasked = [], []
     for rule in rules:

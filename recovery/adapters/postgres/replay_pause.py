@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
-from recovery.errors import RecoveryError, VerificationFailed
+from recovery.errors import RecoveryError, SettingsInvalid, VerificationFailed
 from recovery.facts import DatabaseAddress
 from recovery.waiting import wait_until
-from recovery.wal import parse_lsn
+from recovery.wal import format_lsn, parse_lsn
 
+_PAUSING = "pausing"
 _PAUSE_SECONDS = 120.0  # replay pauses between two records; a large one takes a while
 
 
@@ -31,9 +32,11 @@ def paused_replay(standby: DatabaseAddress, mark: Path) -> Iterator[int]:
     with _held(mark) as note:
         with connect(standby) as control:
             _require_ours(control, note)
-        _write(note, f"{standby.host}:{standby.port} was paused by a backup that counts its rows\n")
+        _write(note, _PAUSING)
         try:
-            yield _pause(standby)
+            lsn = _pause(standby)
+            _write(note, format_lsn(lsn))
+            yield lsn
         finally:
             _go_on(standby)
             _write(note, "")
@@ -42,14 +45,17 @@ def paused_replay(standby: DatabaseAddress, mark: Path) -> Iterator[int]:
 @contextmanager
 def _held(mark: Path) -> Iterator[IO[str]]:
     """The mark, while no other run has it: a lock ends with its process, what is written stays."""
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    with mark.open("a+") as note:
+    with ExitStack() as opened:
         try:
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            note = opened.enter_context(mark.open("a+"))
             fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise VerificationFailed(
                 "another run has paused the standby's replay", "wait until it has ended"
             ) from error
+        except OSError as error:
+            raise _unwritable(mark, error) from error
         yield note
 
 
@@ -58,7 +64,7 @@ def _require_ours(control: Connection, note: IO[str]) -> None:
     state = one_row(control, "SELECT pg_get_wal_replay_pause_state()")[0]
     if state == "not paused":
         _write(note, "")  # whatever a killed run left
-    elif not _says_ours(note):
+    elif not _is_ours(control, note):
         raise VerificationFailed(
             f"the standby's replay is {state}, and not by us",
             "when it may go on, type on the standby: SELECT pg_wal_replay_resume()",
@@ -83,15 +89,30 @@ def _go_on(standby: DatabaseAddress) -> None:
         ) from error
 
 
-def _says_ours(note: IO[str]) -> bool:
+def _is_ours(control: Connection, note: IO[str]) -> bool:
+    """Whether a run of ours was killed in just this pause: it stands where that one stood, or never came to stand."""
     note.seek(0)
-    return bool(note.read())
+    left = note.read()
+    if left == _PAUSING:
+        return True
+    stands = one_row(control, "SELECT pg_last_wal_replay_lsn()")[0]
+    return bool(left) and stands is not None and left == format_lsn(parse_lsn(str(stands)))
 
 
 def _write(note: IO[str], text: str) -> None:
-    note.truncate(0)
-    note.write(text)
-    note.flush()
+    try:
+        note.truncate(0)
+        note.write(text)
+        note.flush()
+    except OSError as error:
+        raise _unwritable(Path(note.name), error) from error
+
+
+def _unwritable(mark: Path, error: OSError) -> RecoveryError:
+    return SettingsInvalid(
+        f"{mark} cannot be written: {error.strerror or error}",
+        f"let the user who runs recover own {mark.parent}, or remove the file",
+    )
 
 
 def _wait_until_paused(connection: Connection) -> None:
