@@ -72,14 +72,8 @@ def _load_directory(server: Scratch, path: Path) -> None:
 
 def _make_server(server: Scratch) -> None:
     """A new server with the roles of the site and an empty database."""
-    arena = server.arena
-    initdb: list[str | Path] = [arena.program("initdb"), "-D", server.data_dir, "-U", "postgres", "-A", "trust"]
-    arena.run([*initdb, "--data-checksums", "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8"])
-    server.start()
-    roles: list[str | Path] = [arena.program("pg_dumpall"), "--roles-only", *arena.to_primary]
-    # No ON_ERROR_STOP: the role postgres is there already.
-    arena.pipe(roles, [arena.program("psql"), "-X", "-q", *server.to_here, "-d", "postgres"])
-    arena.run([arena.program("createdb"), *server.to_here, DATABASE])
+    server.create()
+    server.arena.run([server.arena.program("createdb"), *server.to_here, DATABASE])
 
 
 def _contestant(one: _Dump) -> Contestant:

@@ -41,6 +41,16 @@ class Scratch:
     def address(self, database: str = DATABASE) -> DatabaseAddress:
         return DatabaseAddress(str(self.socket_dir), _PORT, database, "postgres")
 
+    def create(self) -> None:
+        """A new server with the roles of the site, started."""
+        arena = self.arena
+        initdb: list[str | Path] = [arena.program("initdb"), "-D", self.data_dir, "-U", "postgres", "-A", "trust"]
+        arena.run([*initdb, "--data-checksums", "--no-sync", "--locale=C.UTF-8", "--encoding=UTF8"])
+        self.start()
+        roles: list[str | Path] = [arena.program("pg_dumpall"), "--roles-only", *arena.to_primary]
+        # No ON_ERROR_STOP: the role postgres is there already.
+        arena.pipe(roles, [arena.program("psql"), "-X", "-q", *self.to_here, "-d", "postgres"])
+
     def start(self, env: dict[str, str] | None = None) -> None:
         """Start it and wait until it can be written to: recovered and promoted."""
         options = " ".join(f"-c {name}={value}" for name, value in self._options().items())

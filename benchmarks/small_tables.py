@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import LiteralString
 
 from benchmarks.arena import Arena
 from benchmarks.measure import COUNT_SECONDS, Stopwatch
 from benchmarks.results import CHECKED_TABLES, Row
+from benchmarks.scratch import scratch
 from checks.as_recorded import Source
 from recovery.adapters.postgres.connection import connect, one_row
 from recovery.errors import VerificationFailed
-from recovery.facts import CheckReport
+from recovery.facts import CheckReport, DatabaseAddress
 from recovery.site import site
 from tasks.data import check_data, start_checker, stop_checker
 
@@ -29,29 +31,31 @@ END LOOP; END $$
 
 
 def check_small_tables(arena: Arena) -> Row:
-    """All data checks and pg_amcheck on 3,000 tables, with a checker that is ready, as it is after a restore."""
-    address = arena.sandbox.admin_address(database=_DATABASE)
-    _make(arena)
-    try:
-        start_checker()
-        site().data_checks.run(address, ())
-        clock = Stopwatch()
-        report = check_data(address, Source(), target=None)
-        seconds = clock.stop()
+    """All data checks and pg_amcheck on 3,000 tables, with a checker that is ready, as it is after a restore.
+
+    On a server that lets everybody in, as a restored copy does.
+    """
+    with scratch(arena, "small-tables") as server:
+        server.create()
+        address = server.address(_DATABASE)
+        _make(address)
+        try:
+            start_checker()
+            site().data_checks.run(address, ())
+            clock = Stopwatch()
+            report = check_data(address, Source(), target=None)
+            seconds = clock.stop()
+        finally:
+            stop_checker()
         _require_all(report)
         with connect(address) as connection:
             size = one_row(connection, "SELECT pg_database_size(current_database())")[0]
         return Row("check", CHECKED_TABLES, seconds, int(size))
-    finally:
-        stop_checker()
-        with connect(arena.sandbox.admin_address()) as connection:
-            connection.execute(f"DROP DATABASE {_DATABASE} WITH (FORCE)")
 
 
-def _make(arena: Arena) -> None:
-    with connect(arena.sandbox.admin_address()) as connection:
+def _make(address: DatabaseAddress) -> None:
+    with connect(replace(address, name="postgres")) as connection:
         connection.execute(f"CREATE DATABASE {_DATABASE} TEMPLATE template0")
-    address = arena.sandbox.admin_address(database=_DATABASE)
     with connect(address, statement_seconds=COUNT_SECONDS) as connection:
         connection.execute(_PARENT)
         for first in range(1, _TABLES + 1, _AT_ONCE):
