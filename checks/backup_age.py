@@ -62,6 +62,13 @@ def backup_refusal(server: ServerFacts) -> str | None:
     return None
 
 
+def missing_database(server: ServerFacts, name: str) -> str | None:
+    """What is to be said when the application's database is not on its server, or None."""
+    if name in server.databases:
+        return None
+    return f"there is no database {name} on the server; it has {', '.join(server.databases) or 'none'}"
+
+
 def proof_failures(backup: BackupSet | None, repo: RepoFacts) -> list[str]:
     """Why a backup that was just taken must not be trusted."""
     if backup is None:

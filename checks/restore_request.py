@@ -87,7 +87,7 @@ def database_name_refusal(name: str, settings: Settings, existing: tuple[str, ..
     """Why a restored database must not get this name, or None."""
     if not _DATABASE.fullmatch(name):
         return f"{name!r} is not a plain database name (small letters, digits, _; at most 63)"
-    if name == settings.database.name:
+    if name == settings.database.name and name in existing:
         return f"{name} is the live database"
     if name in _SYSTEM_DATABASES:
         return f"{name} belongs to PostgreSQL itself"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from checks.backup_age import backup_refusal
+from checks.backup_age import backup_refusal, missing_database
 from checks.retention import full_sets_kept
 from checks.run_names import backup_name
 from recovery.errors import RecoveryError, VerificationFailed
@@ -46,6 +46,8 @@ def backup(kind: BackupKind = "incr", repo: RepoChoice = "all") -> BackupReport:
     """
     server = read_server()
     require(backup_refusal(server), next_step="run: recover site prepare --apply")
+    if missing := missing_database(server, site().settings.database.name):
+        warn(f"{missing}; what the server holds is backed up all the same")
     annotations = describe_site(server)
     taken: list[BackupSet] = []
     failures: list[str] = []

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from checks.backup_age import age_failures, archiving_failures, newest_complete_set
+from checks.backup_age import age_failures, archiving_failures, missing_database, newest_complete_set
 from checks.run_names import backup_check_name
 from checks.wal_archive import lost_ranges, wal_ranges
 from flows.backup import RepoChoice, numbers
@@ -90,7 +90,10 @@ def look_at(facts: RepoFacts, server: ServerFacts | None, read_files: bool) -> R
 def server_side(server: ServerFacts | None) -> list[str]:
     """What is wrong on the server's side: archiving, and the generated configuration."""
     failures = [f"{change.what}: {change.why}" for change in find_stale_configuration()]
-    return failures if server is None else archiving_failures(server) + failures
+    if server is None:
+        return failures
+    missing = missing_database(server, site().settings.database.name)
+    return archiving_failures(server) + failures + ([missing] if missing else [])
 
 
 def number_of(things: int) -> str:

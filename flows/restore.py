@@ -42,6 +42,7 @@ from tasks.backups import (
 )
 from tasks.copies import (
     CopyPlaces,
+    find_database,
     keep_copy,
     keep_log,
     load_into_site,
@@ -56,7 +57,7 @@ from tasks.copies import (
     sweep_unfinished_databases,
     verify_target_reached,
 )
-from tasks.data import check_data, leave_report, not_checked_report, start_checker, stop_checker
+from tasks.data import check_data, leave_report, no_database_report, not_checked_report, start_checker, stop_checker
 from tasks.records import read_record, read_witness
 from tasks.restore_points import search_restore_points
 from tasks.restore_report import Level, RestoreReport, require_handed_over, show_plan, show_report
@@ -250,7 +251,7 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
         proven = level == "no"
         report = RestoreReport(plan, level, 0.0, reached, recovery_point(reached))
         if level != "restore":
-            report = replace(report, checks=checked(decision, reached, copy_address(places)))
+            report = replace(report, checks=checked(decision, reached, find_database(places)))
         report = handed_over(report, places, wish)
     except BaseException as error:
         keep_log(places)
@@ -291,12 +292,7 @@ def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> Restor
             report = replace(report, not_loaded=error.problem)
             verdict = verdict or f"not loaded into {wish.target_database}"
     keep_copy(places, verdict)
-    return replace(report, copy=places.folder.name, address=copy_address(places))
-
-
-def copy_address(places: CopyPlaces) -> DatabaseAddress:
-    """How the application's database in the copy is reached."""
-    return site().copies.server(places).address(site().settings.database.name)
+    return replace(report, copy=places.folder.name, address=find_database(places))
 
 
 def keep_as_it_is(places: CopyPlaces) -> None:
@@ -330,6 +326,10 @@ def known_source(decision: Decision, reached: ReachedPoint) -> Source:
 def checked(decision: Decision, reached: ReachedPoint, address: DatabaseAddress) -> CheckReport:
     """The data checks of the copy. Whatever keeps them from being made, the data is there all the same."""
     try:
+        if not address.name:
+            report = no_database_report(address, site().settings.database.name)
+            leave_report(report)
+            return report
         return check_data(address, known_source(decision, reached), target=decision.plan.target.moment)
     except RecoveryError as error:
         report = not_checked_report(address, error.problem)

@@ -105,7 +105,7 @@ class ServerFacts:
     now: datetime
     data_dir: str
     data_checksums: bool
-    database_bytes: int
+    database_bytes: int  # of all its databases
     settings: dict[str, str]
     archived_count: int = 0
     archive_failures: int = 0
@@ -115,6 +115,7 @@ class ServerFacts:
     heartbeat_at: datetime | None = None
     segments_in_pg_wal: tuple[str, ...] = ()
     segments_waiting: tuple[str, ...] = ()
+    databases: tuple[str, ...] = ()
 
 
 class WalState(StrEnum):
@@ -329,13 +330,22 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """How one database is reached: `host` is an address or the directory of a Unix socket."""
+    """How one database is reached: `host` is an address or the directory of a Unix socket.
+
+    Without a name the server is meant: it is looked at through a database that every server has.
+    """
 
     host: str
     port: int
     name: str
     user: str
     password: str | None = field(default=None, repr=False)
+
+    @property
+    def shown(self) -> str:
+        """As a person is told of it."""
+        where = f"{self.host}:{self.port}"
+        return f"{self.name} on {where}" if self.name else f"the server on {where}"
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,7 @@ class Site:
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""
-        return self._on_standby(self.backup_address("postgres"))
+        return self._on_standby(self.backup_address(""))
 
     def standby_reader_address(self) -> DatabaseAddress:
         """The standby as the data checks see it."""
@@ -136,8 +136,8 @@ class Site:
             self.secrets.reveal(settings.reader_password),
         )
 
-    def admin_address(self, database: str = "postgres") -> DatabaseAddress:
-        """The primary as its superuser sees it, over its socket."""
+    def admin_address(self, database: str = "") -> DatabaseAddress:
+        """The primary as its superuser sees it, over its socket; without a database the server itself."""
         from recovery.facts import DatabaseAddress
 
         settings = self.settings.database
@@ -150,14 +150,14 @@ class Site:
         )
 
     def backup_address(self, database: str | None = None) -> DatabaseAddress:
-        """The primary as the backups and the heartbeat see it."""
+        """The primary as the backups and the heartbeat see it; an empty name means the server itself."""
         from recovery.facts import DatabaseAddress
 
         settings = self.settings.database
         return DatabaseAddress(
             settings.host,
             settings.port,
-            database or settings.name,
+            settings.name if database is None else database,
             settings.backup_user,
             self.secrets.reveal(settings.backup_password),
         )

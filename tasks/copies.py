@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from checks import recovery_target
@@ -11,7 +12,7 @@ from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
 from recovery.adapters.postgres.recovered import dump_and_load
 from recovery.adapters.postgres.replay import follow_replay
 from recovery.errors import GateRefused, RecoveryError, VerificationFailed
-from recovery.facts import ReachedPoint, RestorePlan
+from recovery.facts import DatabaseAddress, ReachedPoint, RestorePlan
 from recovery.settings import RepoSettings
 from recovery.site import site
 from tasks.artifacts import ProgressArtifact
@@ -85,9 +86,25 @@ def verify_target_reached(places: CopyPlaces, plan: RestorePlan) -> ReachedPoint
     refusal = recovery_target.reached_refusal(plan, reached.last_commit_at, reached.lsn)
     if refusal:
         raise VerificationFailed(refusal, "do not use this copy; run this again, with --backup-id of an older set")
-    heartbeat = SiteDatabases(server.address(settings.database.name)).read_heartbeat()
     note(f"reached: {reached.proof}")
-    return replace(reached, heartbeat_at=heartbeat)
+    return replace(reached, heartbeat_at=_heartbeat(server.address(settings.database.name)))
+
+
+def _heartbeat(database: DatabaseAddress) -> datetime | None:
+    """The newest heartbeat in a copy; None also when it cannot be read: the copy stands where it should all the same."""
+    try:
+        there = database.name in SiteDatabases(database).names()
+        return SiteDatabases(database).read_heartbeat() if there else None
+    except RecoveryError as error:
+        warn(f"the copy's heartbeat could not be read: {error.problem}")
+        return None
+
+
+@probe
+def find_database(places: CopyPlaces) -> DatabaseAddress:
+    """Find the application's database in a copy; an address without a name: the copy has none of that name."""
+    server, name = site().copies.server(places), site().settings.database.name
+    return server.address(name if name in SiteDatabases(server.address()).names() else "")
 
 
 @action

@@ -14,6 +14,7 @@ from checks.clickview import clickview_suite
 from checks.expectation import without_repeats
 from checks.restored_data import freshness, restored_data_suite
 from recovery.adapters.expectations.report import render_html
+from recovery.adapters.postgres.databases import SiteDatabases
 from recovery.adapters.postgres.lowered import GUEST, as_reader
 from recovery.catalog import Catalog
 from recovery.errors import RecoveryError
@@ -70,6 +71,15 @@ def not_checked_report(address: DatabaseAddress, why: str) -> CheckReport:
     """The report when nobody could look at all, with the reason."""
     nobody = CheckResult("the data is whole", "physical", CheckStatus.NOT_CHECKED, "", why)
     return CheckReport(address.name, datetime.now(UTC), 0.0, (nobody,))
+
+
+def no_database_report(address: DatabaseAddress, name: str) -> CheckReport:
+    """The report when the server does not have the database, with those that it has."""
+    there = ", ".join(SiteDatabases(address).names())
+    gone = CheckResult(
+        "the database is there", "physical", CheckStatus.FAILED, name, f"there is no database {name}; there is {there}"
+    )
+    return CheckReport(name, datetime.now(UTC), 0.0, (gone,))
 
 
 @action

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, LiteralString
 
 import psycopg
 from psycopg import errors
 from psycopg.rows import TupleRow
 
+from recovery.adapters.postgres.no_way_in import no_way_in
 from recovery.environment import NO_FILE, forget_the_shell
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
 
 Connection = psycopg.Connection[TupleRow]
+
+# Where PostgreSQL's own programs look at a server that is not about one database (createdb, vacuumdb --all).
+_EVERYWHERE = ("postgres", "template1")
+_OUTSIDE_SECONDS = 5
 
 
 @contextmanager
@@ -36,24 +42,64 @@ def connect(
         options += " -c default_transaction_read_only=on"
     with (
         translated(address),
-        open_connection(
-            host=address.host,
-            port=address.port,
-            dbname=address.name,
-            user=address.user,
-            password=address.password,
+        _let_in(
+            address,
             connect_timeout=connect_seconds,
-            application_name="clickview-recovery",
             options=options,
-            client_encoding="UTF8",  # else the names of a database in SQL_ASCII come as bytes
             autocommit=autocommit,
-            keepalives_idle=5,
-            keepalives_interval=2,
-            keepalives_count=3,
             tcp_user_timeout=int(statement_seconds * 1000) + 10_000,
         ) as connection,
     ):
         yield connection
+
+
+def _let_in(address: DatabaseAddress, **parameters: Any) -> Connection:
+    """A connection to this database; where none is named, to one of those that every server has.
+
+    Raises: psycopg.OperationalError; RecoveryError when it is known why there is no way in.
+    """
+    names = (address.name,) if address.name else _EVERYWHERE
+    for name in names:
+        try:
+            return _opened(replace(address, name=name), **parameters)
+        except psycopg.OperationalError as error:
+            cause = _explained(error, replace(address, name=name))
+            # A server without `postgres` has its template; one that does not answer will not for that, either.
+            if name == names[-1] or isinstance(cause, TargetUnreachable):
+                raise cause from error
+    raise AssertionError
+
+
+def _explained(error: psycopg.OperationalError, address: DatabaseAddress) -> RecoveryError:
+    def outside() -> Connection | None:
+        for name in _EVERYWHERE:
+            try:
+                return _opened(
+                    replace(address, name=name),
+                    connect_timeout=_OUTSIDE_SECONDS,
+                    options=f"-c statement_timeout={_OUTSIDE_SECONDS * 1000}",
+                )
+            except psycopg.OperationalError:
+                continue
+        return None
+
+    return no_way_in(error, address, outside)
+
+
+def _opened(address: DatabaseAddress, **parameters: Any) -> Connection:
+    return open_connection(
+        host=address.host,
+        port=address.port,
+        dbname=address.name,
+        user=address.user,
+        password=address.password,
+        application_name="clickview-recovery",
+        client_encoding="UTF8",  # else the names of a database in SQL_ASCII come as bytes
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=3,
+        **parameters,
+    )
 
 
 def open_connection(url: str = "", **parameters: Any) -> Connection:
@@ -75,7 +121,7 @@ def translated(address: DatabaseAddress) -> Iterator[None]:
 
 
 def _typed(error: psycopg.Error, address: DatabaseAddress) -> RecoveryError:
-    where = f"{address.name} on {address.host}:{address.port}"
+    where = address.shown
     text = " ".join(str(error).split())
     if isinstance(error, errors.QueryCanceled):
         return TargetUnreachable(
@@ -88,24 +134,10 @@ def _typed(error: psycopg.Error, address: DatabaseAddress) -> RecoveryError:
     if isinstance(error, (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)):
         return TargetUnreachable(f"{where} is shutting down or starting: {text}", "wait, then run this again")
     if isinstance(error, psycopg.OperationalError):
-        return _connection_error(error, text, where, address)
-    return VerificationFailed(f"{where}: {text}", "the statement above was refused; see the server's log")
-
-
-def _connection_error(
-    error: psycopg.OperationalError, text: str, where: str, address: DatabaseAddress
-) -> RecoveryError:
-    lowered = text.lower()
-    if "password" in lowered or "authentication failed" in lowered or "no pg_hba.conf entry" in lowered:
-        return SettingsInvalid(
-            f"{where}: role {address.user} was refused (password or pg_hba.conf)",
-            "correct the role's password in recovery.toml or the environment, then run: recover settings check",
+        return TargetUnreachable(
+            f"{where} does not answer any more: {text[:300]}", "check that the server runs, then run this again"
         )
-    if "does not exist" in lowered:
-        return SettingsInvalid(f"{where}: {text.split('FATAL: ')[-1]}", "correct the name; psql -l lists the databases")
-    return TargetUnreachable(
-        f"{where} does not answer: {text[:300]}", "check that the server runs and the address is right"
-    )
+    return VerificationFailed(f"{where}: {text}", "the statement above was refused; see the server's log")
 
 
 def one_row(connection: Connection, sql: LiteralString, parameters: Any = None) -> TupleRow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from psycopg import sql
@@ -20,8 +21,8 @@ class SiteDatabases:
         self._address = address
 
     def names(self) -> tuple[str, ...]:
-        """All databases but the templates."""
-        with connect(self._address, read_only=True) as connection:
+        """All databases of the server but the templates."""
+        with connect(replace(self._address, name=""), read_only=True) as connection:
             rows = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
         return tuple(str(row[0]) for row in rows)
 

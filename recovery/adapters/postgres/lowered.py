@@ -53,7 +53,7 @@ def as_reader(copy: DatabaseAddress, reader: str) -> Iterator[DatabaseAddress]:
 
 def _outside(address: DatabaseAddress) -> DatabaseAddress:
     """The superuser's own database: the owner of another one may put functions of theirs into every one's search path."""
-    return replace(address, name="postgres")
+    return replace(address, name="")
 
 
 def _only_reads(connection: Connection, role: str, database: str) -> bool:

@@ -63,7 +63,7 @@ class RecoveredServer:
     def __init__(self, host: Host, places: CopyPlaces, bin_dir: Path, admin_user: str) -> None:
         self._host, self.places, self._bin_dir, self._admin = host, places, bin_dir, admin_user
 
-    def address(self, database: str = "postgres") -> DatabaseAddress:
+    def address(self, database: str = "") -> DatabaseAddress:
         """How the copy is reached: as superuser, over the socket in its own 0700 directory."""
         return DatabaseAddress(str(self.places.socket_dir), self.port, database, self._admin)
 

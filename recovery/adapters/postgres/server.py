@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import LiteralString, NoReturn
 
@@ -14,6 +16,8 @@ from recovery.errors import RecoveryError, VerificationFailed
 from recovery.facts import DatabaseAddress, ServerFacts
 from recovery.waiting import wait_until
 from recovery.wal import parse_lsn
+
+log = logging.getLogger(__name__)
 
 _WATCHED_SETTINGS = (
     "archive_command",
@@ -33,22 +37,32 @@ _BEAT_SECONDS = 10.0  # a beat that comes later says nothing: the next one is du
 
 
 class PostgresServer:
-    """One server, seen with one role."""
+    """One server, seen with one role; the heartbeat is in the application's database.
+
+    The server is not that database: what is asked of the server is answered also when the database is gone.
+    """
 
     def __init__(self, address: DatabaseAddress) -> None:
-        self.address = address
+        self._database = address
+        self._server = replace(address, name="")
 
     def read_facts(self) -> ServerFacts:
         """Read the server's state in a few queries.
 
         Raises: TargetUnreachable, SettingsInvalid.
         """
-        with connect(self.address, read_only=True) as connection:
-            return _read_facts(connection)
+        with connect(self._server, read_only=True) as connection:
+            facts = _read_facts(connection)
+        try:
+            there = self._database.name in facts.databases
+            return replace(facts, heartbeat_at=self.read_heartbeat()) if there else facts
+        except RecoveryError as error:  # the database lets nobody in, or is damaged: the server is what was asked for
+            log.warning("the heartbeat could not be read: %s", error.problem)
+            return facts
 
     def switch_wal(self) -> str:
         """Close the current WAL segment so that it is archived; returns its name."""
-        with connect(self.address) as connection:
+        with connect(self._server) as connection:
             return str(one_row(connection, "SELECT pg_walfile_name(pg_switch_wal())")[0])
 
     def wait_until_archived(self, segment: str, *, seconds: float) -> None:
@@ -61,7 +75,7 @@ class PostgresServer:
         def there(row: TupleRow) -> bool:
             return row[0] is not None and str(row[0])[8:24] >= segment[8:] and str(row[0])[:8] >= segment[:8]
 
-        with connect(self.address, read_only=True) as connection:
+        with connect(self._server, read_only=True) as connection:
             row = wait_until(lambda: one_row(connection, query), seconds, so=there, pause=_POLL_SECONDS)
         if not there(row):
             raise VerificationFailed(
@@ -72,14 +86,14 @@ class PostgresServer:
 
     def beat(self) -> datetime:
         """Write the heartbeat row; returns the moment it says."""
-        with connect(self.address, statement_seconds=_BEAT_SECONDS) as connection:
+        with connect(self._database, statement_seconds=_BEAT_SECONDS) as connection:
             return beat(connection)
 
     def keep_beating(self, *, every_seconds: float, on_trouble: Callable[[str], None]) -> NoReturn:
         """Write the heartbeat for ever; a server that is away is asked again."""
         while True:
             try:
-                with connect(self.address, statement_seconds=_BEAT_SECONDS) as connection:
+                with connect(self._database, statement_seconds=_BEAT_SECONDS) as connection:
                     while True:
                         beat(connection)
                         time.sleep(every_seconds)
@@ -89,7 +103,7 @@ class PostgresServer:
 
     def read_heartbeat(self) -> datetime | None:
         """The moment of the last heartbeat in this database; None without a heartbeat table."""
-        with connect(self.address, read_only=True) as connection:
+        with connect(self._database, read_only=True) as connection:
             return _heartbeat(connection)
 
 
@@ -128,7 +142,8 @@ def _read_facts(connection: Connection) -> ServerFacts:
                   pg_is_in_recovery(),
                   CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text,
                   pg_size_bytes(current_setting('wal_segment_size')), clock_timestamp(),
-                  current_setting('data_directory'), pg_database_size(current_database()),
+                  current_setting('data_directory'),
+                  (SELECT sum(pg_database_size(oid)) FROM pg_database)::bigint,
                   CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_walfile_name(pg_current_wal_lsn()) END
            FROM pg_control_system() s, pg_control_checkpoint() c""",
     )
@@ -152,7 +167,7 @@ def _read_facts(connection: Connection) -> ServerFacts:
         last_archived_wal=archiver[2],
         last_archived_at=archiver[3],
         last_archive_failure_at=archiver[4],
-        heartbeat_at=_heartbeat(connection),
+        databases=_names(connection, "SELECT datname FROM pg_database WHERE NOT datistemplate"),
         segments_in_pg_wal=_names(connection, "SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'"),
         segments_waiting=_names(
             connection, "SELECT left(name, 24) FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$'"
