@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from recovery.adapters.postgres.preparation import apply_heartbeat, apply_role, 
 from recovery.adapters.process import Host
 from recovery.facts import DatabaseAddress
 from sandbox.fill import fill, make_schema
+from tests.conftest import require_programs
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 READER = "clickview_recovery_reader"
@@ -45,22 +47,21 @@ class Cluster:
     def run(self, program: str, *arguments: str) -> None:
         self.host.run([self.bin_dir / program, *arguments], timeout_seconds=60, outlives=True)
 
-    def start(self) -> None:
+    def start(self, more: str = "", env: Mapping[str, str] | None = None) -> None:
         options = (
             f"-k {self.folder} -p {PORT} -c listen_addresses= -c fsync=off -c autovacuum=off -c shared_buffers=16MB"
         )
-        log = str(self.folder / "log")
-        self.run("pg_ctl", "-D", str(self.data_dir), "-l", log, "-w", "-t", "30", "-o", options, "start")
+        start = ["-D", self.data_dir, "-l", self.folder / "log", "-w", "-t", "30", "-o", f"{options} {more}", "start"]
+        self.host.run([self.bin_dir / "pg_ctl", *start], timeout_seconds=60, outlives=True, env=env)
 
     def stop(self) -> None:
         self.run("pg_ctl", "-D", str(self.data_dir), "-m", "immediate", "-w", "-t", "30", "stop")
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A server with page checksums, a database `pristine` and the reader of the data checks."""
-    if not (BIN / "initdb").exists():
-        pytest.skip("PostgreSQL 15 is not installed")
+@contextmanager
+def new_cluster() -> Iterator[Cluster]:
+    """A server of its own, not started yet; gone at the end."""
+    require_programs("initdb")
     as_root = os.geteuid() == 0
     prefix = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--") if as_root else ()
     folder = Path(tempfile.mkdtemp(prefix="cvdata", dir="/tmp"))
@@ -69,12 +70,20 @@ def cluster() -> Iterator[Cluster]:
     made = Cluster(folder, Host(prefix))
     try:
         made.run("initdb", "-D", str(made.data_dir), "-U", "postgres", "-A", "trust", "-k", "--no-sync", "-E", "UTF8")
+        yield made
+    finally:
+        if (made.data_dir / "postmaster.pid").exists():
+            made.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A server with page checksums, a database `pristine` and the reader of the data checks."""
+    with new_cluster() as made:
         made.start()
         _make_pristine(made)
         yield made
-    finally:
-        made.stop()
-        shutil.rmtree(folder)
 
 
 def _make_pristine(made: Cluster) -> None:

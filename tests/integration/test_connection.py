@@ -138,7 +138,8 @@ def test_wrong_password(cluster: Cluster) -> None:
             # The reload is a signal: until it is there, the server asks nobody.
             error = until(lambda: _refused(replace(asked, password="wrong-password")), what="a refusal")
             assert error.problem == (
-                f"postgres on {asked.host}:{asked.port}: role asked was refused (password or pg_hba.conf)"
+                f"postgres on {asked.host}:{asked.port}: role asked was refused (password or pg_hba.conf):"
+                ' FATAL: password authentication failed for user "asked"'
             )
             assert "wrong-password" not in str(error)
             with connect(replace(asked, password="the-right-password")) as allowed:

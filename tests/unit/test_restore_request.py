@@ -82,7 +82,11 @@ def test_refusals(wish: Wish, refusal: Refusal) -> None:
     ],
 )
 def test_names_of_restored_databases(name: str, refusal: str | None) -> None:
-    assert database_name_refusal(name, settings(), ("taken",)) == refusal
+    assert database_name_refusal(name, settings(), ("clickview", "taken")) == refusal
+
+
+def test_a_live_database_that_was_dropped_may_come_back_under_its_own_name() -> None:
+    assert database_name_refusal("clickview", settings(), ("taken",)) is None
 
 
 TWO = settings(

@@ -72,12 +72,17 @@ def _refused(text: str, address: DatabaseAddress, ask_outside: AskOutside) -> Re
             f"{address.shown} has no connection left: {_said(text)}",
             "end some, or raise the limit; then run this again",
         )
-    if not _ROLE.search(text) and (outside := ask_outside()):
+    if _ROLE.search(text):
+        return SettingsInvalid(
+            f"{address.shown}: role {address.user} was refused (password or pg_hba.conf): {_said(text)}",
+            "correct the role's password in recovery.toml or the environment, then run: recover settings check",
+        )
+    if outside := ask_outside():
         with outside:
             return _seen_from_outside(outside, address, text)
     return SettingsInvalid(
-        f"{address.shown}: role {address.user} was refused (password or pg_hba.conf): {_said(text)}",
-        "correct the role's password in recovery.toml or the environment, then run: recover settings check",
+        f"{address.shown}: role {address.user} was refused: {_said(text)}",
+        "those are the server's own words: mostly a password, a line of pg_hba.conf, or a limit of connections",
     )
 
 
