@@ -1,6 +1,6 @@
 # Everything here is what the README gives a user; CI calls `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down lint test soak prove bench lock
+.PHONY: help setup demo demo-down lint test soak abroad prove bench lock
 
 PYTHON ?= python3
 SIZE ?= 1GB
@@ -39,6 +39,10 @@ test: setup      ## all that must hold: lint, then unit, integration, drills; go
 soak: N = 3
 soak: setup      ## all tests N times beside three busy loops, no second tries: N=3
 	$(BIN)/python -m tests.soak $(N)
+
+abroad: setup    ## the drills once as in another country: its language, its clock, its way to write dates
+	localedef --list-archive 2>/dev/null | grep -qx de_DE.utf8 || localedef -i de_DE -f UTF-8 de_DE.UTF-8
+	DRILLS_ABROAD=1 TZ=Asia/Kathmandu LC_ALL=de_DE.UTF-8 LANGUAGE=de $(BIN)/python -m pytest -m 'not long' $(TWO_AT_ONCE) tests/drills
 
 prove: setup     ## the long campaigns: N=20 SEED=1
 	N=$(N) SEED=$(SEED) $(BIN)/python -m pytest -m 'campaign or long' -s --timeout=3600

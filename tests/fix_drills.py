@@ -20,6 +20,7 @@ from recovery.environment import our_environment
 from recovery.facts import DatabaseAddress
 from sandbox import notes, processes, services, site
 from sandbox.layout import Sandbox, load
+from tests import abroad
 from tests.hostile import hostile_shell, leave_files_in_home
 from tests.sandbox_commands import RECOVER, sandbox_command
 from tests.waiting import PATIENCE, until
@@ -203,11 +204,12 @@ def drill(sandbox_room: Path) -> Iterator[Drill]:
     folder, home = sandbox_room / "drill", sandbox_room / "home"
     home.mkdir()
     leave_files_in_home(home)
-    shell = hostile_shell(folder / "primary" / "data") | {"HOME": str(home)}
+    shell = hostile_shell(folder / "primary" / "data") | {"HOME": str(home)} | abroad.shell()
     try:
         done = sandbox_command(folder, "up", "--first-backup", "--rate=8", shell=shell)
         assert done.returncode == 0, done.stderr
         made = load(folder)
+        abroad.settle(made)
         yield Drill(made, made.settings_file, shell)
     finally:
         site.down(folder)
@@ -221,7 +223,8 @@ def new_drill(sandbox_room: Path) -> Iterator[Callable[..., Drill]]:
     def make(*, first_backup: bool = True, rate: float = 10.0) -> Drill:
         made.append(sandbox_room / f"drill-{next(_numbers)}")
         sandbox = site.up(made[-1], first_backup=first_backup, transactions_per_second=rate)
-        return Drill(sandbox, sandbox.settings_file)
+        abroad.settle(sandbox)
+        return Drill(sandbox, sandbox.settings_file, abroad.shell())
 
     yield make
     for folder in made:

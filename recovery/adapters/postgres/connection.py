@@ -37,7 +37,7 @@ def connect(
     Row level security is switched off, so that a hidden row is an error and never a silent gap.
     Raises: TargetUnreachable, SettingsInvalid (password, database or role), VerificationFailed.
     """
-    options = f"-c statement_timeout={int(statement_seconds * 1000)} -c row_security=off"
+    options = f"-c statement_timeout={int(statement_seconds * 1000)} -c row_security=off -c datestyle=ISO"
     if read_only:
         options += " -c default_transaction_read_only=on"
     with (
