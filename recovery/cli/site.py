@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -51,7 +52,10 @@ def heartbeat(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="write one and end")] = False,
 ) -> None:
-    """Write the heartbeat row for ever: it keeps every moment recoverable and lets a loss be measured."""
+    """Write the heartbeat row for ever: it keeps every moment recoverable and lets a loss be measured.
+
+    To be stopped is its only end, so SIGTERM and Ctrl-C end it with 0.
+    """
     from recovery.adapters.postgres.server import PostgresServer
     from recovery.site import site
 
@@ -61,7 +65,8 @@ def heartbeat(
     if once:
         print(server.beat().isoformat())
         return
-    server.keep_beating(every_seconds=every or site().settings.backup.heartbeat_seconds, on_trouble=_complain)
+    with suppress(KeyboardInterrupt):
+        server.keep_beating(every_seconds=every or site().settings.backup.heartbeat_seconds, on_trouble=_complain)
 
 
 def _complain(trouble: str) -> None:
