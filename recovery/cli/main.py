@@ -14,6 +14,8 @@ from recovery.cli.streams import write_to_whoever_listens
 from recovery.errors import Interrupted, RecoveryError
 from recovery.waiting import wait_until
 
+_NOTHING_BEGUN = "run the same command again; nothing was begun"
+_TYPERS_STOP = 130
 _THREADS_SECONDS = 10.0  # what they wait for ends within seconds, or is the server that hangs
 
 
@@ -47,7 +49,11 @@ def _outcome() -> int:
 
         app()
     except KeyboardInterrupt as stop:  # while it was imported
-        raise Interrupted(str(stop) or "stopped", "run the same command again; nothing was begun") from stop
+        raise Interrupted(str(stop) or "stopped", _NOTHING_BEGUN) from stop
+    except SystemExit as end:
+        if end.code == _TYPERS_STOP and stopping.asked():  # while it read the options
+            raise Interrupted("stopped", _NOTHING_BEGUN) from end
+        raise
     return 0
 
 

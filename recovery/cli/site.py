@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -56,17 +55,24 @@ def heartbeat(
 
     To be stopped is its only end, so SIGTERM and Ctrl-C end it with 0.
     """
+    if once and every is not None:
+        raise typer.BadParameter("one beat has no interval: leave out --once or --every", param_hint="--every")
+    try:
+        _beat(every, once=once)
+    except KeyboardInterrupt:
+        if once:
+            raise
+
+
+def _beat(every: float | None, *, once: bool) -> None:
     from recovery.adapters.postgres.server import PostgresServer
     from recovery.site import site
 
-    if once and every is not None:
-        raise typer.BadParameter("one beat has no interval: leave out --once or --every", param_hint="--every")
     server = PostgresServer(site().backup_address())
     if once:
         print(server.beat().isoformat())
         return
-    with suppress(KeyboardInterrupt):
-        server.keep_beating(every_seconds=every or site().settings.backup.heartbeat_seconds, on_trouble=_complain)
+    server.keep_beating(every_seconds=every or site().settings.backup.heartbeat_seconds, on_trouble=_complain)
 
 
 def _complain(trouble: str) -> None:
