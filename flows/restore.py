@@ -33,6 +33,7 @@ from recovery.gate import granted, require
 from recovery.lease import hold_lease
 from recovery.settings import RepoSettings
 from recovery.site import site
+from recovery.stopping import finishing
 from recovery.wal import Segment
 from tasks.backups import (
     find_damaged_files,
@@ -42,6 +43,7 @@ from tasks.backups import (
 )
 from tasks.copies import (
     CopyPlaces,
+    clear_away,
     find_database,
     keep_copy,
     keep_log,
@@ -142,6 +144,10 @@ def restore(
             if validate_only == "files":
                 return prove_files(decision, begin)
             return bring_back(decision, wish, validate_only, begin)
+        except BaseException:
+            with finishing():
+                clear_away(databases_too=target_database is not None)
+            raise
         finally:
             stop_checker()
 
@@ -254,17 +260,30 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
             report = replace(report, checks=checked(decision, reached, find_database(places)))
         report = handed_over(report, places, wish)
     except BaseException as error:
-        keep_log(places)
-        # The data is there: a fault of ours in what comes after must not take it away. Who stops the run wants it gone.
-        keep_as_it_is(places) if proven and isinstance(error, Exception) else drop(places)
+        with finishing():
+            keep_log(places)
+            # The data is there: a fault of ours in what comes after must not take it away. Who stops the run wants it gone.
+            keep_as_it_is(places) if proven and isinstance(error, Exception) else drop(places)
         raise
-    if report.copy is None:
-        remove_copy(places)
-    report = timed(report, decision, begin)
-    stamp(report)
-    show_report(report)
+    try:
+        with finishing():
+            if report.copy is None:
+                remove_copy(places)
+            report = timed(report, decision, begin)
+            stamp(report)
+            show_report(report)
+    except KeyboardInterrupt:
+        warn(f"the stop came when all was done: {whereabouts(report)}")
+        raise
     require_handed_over(report)
     return report
+
+
+def whereabouts(report: RestoreReport) -> str:
+    """Where the restored data is."""
+    if report.database:
+        return f"the database {report.database} is on the site's server"
+    return f"the copy {report.copy} is kept; recover backup drop-copy removes it" if report.copy else "nothing was kept"
 
 
 def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> RestoreReport:

@@ -31,6 +31,12 @@ class Journal:
         return self.folder / "journal.jsonl"
 
     def write(self, event: str, **details: Any) -> None:
+        """Add one entry, have it on disk before going on, and tell who listens."""
+        entry = self.write_unheard(event, **details)
+        for listener in DEFAULT_LISTENERS:
+            listener(entry)
+
+    def write_unheard(self, event: str, **details: Any) -> dict[str, Any]:
         """Add one entry and have it on disk before going on."""
         entry = {"at": datetime.now(UTC).isoformat(), "run": self.run_id, "event": event, **details}
         # Text by text: in finished JSON a secret with a quote or an umlaut looks different.
@@ -39,8 +45,8 @@ class Journal:
             out.write(line + "\n")
             out.flush()
             os.fsync(out.fileno())
-        for listener in DEFAULT_LISTENERS:
-            listener(json.loads(line))
+        told: dict[str, Any] = json.loads(line)
+        return told
 
     def entries(self) -> list[dict[str, Any]]:
         """All entries so far. A line that a crash cut short is passed over."""
@@ -113,6 +119,12 @@ def open_journal(runs_dir: Path, name: str) -> Journal:
 def current_journal() -> Journal | None:
     """The journal of the run that we are in, if we are in one."""
     return _current.get()
+
+
+def note_hangup() -> None:
+    """Note that nobody reads along any more. Nothing is said: this comes in the middle of whatever is said just then."""
+    if journal := current_journal():
+        journal.write_unheard("note", message="the terminal was closed; this run goes on to its end without it")
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from recovery.errors import GateRefused, RecoveryError, VerificationFailed
 from recovery.facts import DatabaseAddress, ReachedPoint, RestorePlan
 from recovery.settings import RepoSettings
 from recovery.site import site
+from recovery.stopping import finishing
 from tasks.artifacts import ProgressArtifact
 from tasks.step import ProgressReporter, action, note, probe, verify, warn
 
@@ -62,7 +63,8 @@ def restore_copy(plan: RestorePlan, repos: tuple[RepoSettings, ...], repo: int) 
     except GateRefused:  # what is there is somebody's
         raise
     except BaseException:
-        site().copies.remove(places)  # nothing half-restored stays
+        with finishing():
+            site().copies.remove(places)  # nothing half-restored stays
         raise
     bar.end()
     return places
@@ -137,6 +139,17 @@ def keep_log(places: CopyPlaces) -> Path | None:
         return None
 
 
+def clear_away(*, databases_too: bool) -> None:
+    """Remove what this run had begun and nobody keeps: a stop may come at any moment, also between two steps."""
+    try:
+        for name in site().copies.sweep(ours_too=True):
+            note(f"removed what this run had begun: {name}")
+        if databases_too:
+            drop_unfinished_databases()
+    except RecoveryError as error:
+        warn(f"what this run had begun could not all be removed; the next restore removes it: {error.problem}")
+
+
 # The database on the site's own server -------------------------------------------------------------
 
 
@@ -168,18 +181,25 @@ def load_into_site(places: CopyPlaces, name: str, *, past_errors: bool = False) 
             seconds=settings.backup.timeout_seconds,
             past_errors=past_errors,
         )
-        databases.rename(unfinished, name)
+        with finishing():
+            databases.rename(unfinished, name)
+            note(f"the restored database is on the site's server under the name {name}")
     except BaseException:
-        databases.drop(unfinished)
+        with finishing():
+            databases.drop(unfinished)
         raise
     for fault in faults:
         warn(f"left out of {name}: {fault}")
-    note(f"the restored database is on the site's server under the name {name}")
 
 
 @action
 def sweep_unfinished_databases() -> None:
     """Drop databases that killed runs left half loaded on the site's server. Idempotent."""
+    drop_unfinished_databases()
+
+
+def drop_unfinished_databases() -> None:
+    """Drop the half-loaded databases on the site's server whose copies are gone."""
     databases = SiteDatabases(site().admin_address())
     owned = {f"recovering_{name.replace('-', '_')}" for name in site().copies.names()}
     for name in databases.names():

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from recovery import stopping
 from tasks.step import in_flow_run, warn
 
 _AGAIN_SECONDS = 0.5
@@ -59,19 +60,20 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
         return fn()
     came_to: list[Any] = []
     failed_by: list[BaseException] = []
-    called, deadline, late_stops = in_flow_run(), _Deadline(_patience.get().seconds), _LateStops()
+    called, deadline, heard = in_flow_run(), _Deadline(_patience.get().seconds), [stopping.asked()]
 
     @functools.wraps(flow.fn)
     def noted(*args: Any, **kwargs: Any) -> Any:
         deadline.clear()
         try:
-            came_to.append(flow.fn(*args, **kwargs))
+            with stopping.listening_again():
+                came_to.append(flow.fn(*args, **kwargs))
         except BaseException as error:
             failed_by.append(error)
             raise
         finally:
+            heard[0] = stopping.asked()
             deadline.set()
-            late_stops.listen()
         return came_to[0]
 
     watched = copy.copy(flow)
@@ -83,14 +85,12 @@ def run_in_spite_of_the_server(flow: Any, run: Callable[[Any], Any], fn: Callabl
             returned.append(run(watched))
         finally:
             deadline.clear()
-            late_stops.end()
     except BaseException as error:  # noqa: BLE001 - judged below, each kind by what the runbook came to
         deadline.clear()
-        late_stops.end()
         if error not in failed_by:
             _judge(error, stoppable=called or not (came_to or failed_by))
-    if called and late_stops.seen:
-        raise late_stops.seen[0]
+    if called and (came_to or failed_by) and stopping.asked() > heard[0]:
+        raise stopping.Stopped(signal.SIGINT)  # Prefect writes of one in its log, and drops it
     if failed_by:
         raise failed_by[0]
     found = came_to or returned
@@ -131,28 +131,6 @@ def server_is_lost() -> bool:
 
 class _TooLong(BaseException):
     """The server keeps us waiting. Not an Exception: Prefect would ask the server to note that one."""
-
-
-class _LateStops:
-    """Remembers a Ctrl-C that comes after the runbook's own end: Prefect writes of it in the log, and drops it."""
-
-    def __init__(self) -> None:
-        self.seen: list[KeyboardInterrupt] = []
-        self._listens = False
-
-    def listen(self) -> None:
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._remember)
-            self._listens = True
-
-    def end(self) -> None:
-        if self._listens:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def _remember(self, _number: int, _frame: FrameType | None) -> None:
-        self.seen.append(KeyboardInterrupt())
-        raise self.seen[-1]
 
 
 class _Deadline:

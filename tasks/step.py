@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, cast
 
 from checks.run_names import LONGEST
+from recovery import stopping
 from recovery.errors import RecoveryError
 from recovery.facts import Progress
 from recovery.journal import current_journal, open_journal, writing_to
@@ -275,11 +276,13 @@ def _run_and_keep(function: Callable[..., R], name: str, args: Any, kwargs: Any)
     try:
         result = function(*args, **kwargs)
     except BaseException as error:
-        journal.write("run failed", error=f"{type(error).__name__}: {error}", seconds=_seconds_since(begin))
-        _keep()
+        with stopping.finishing():
+            journal.write("run failed", error=f"{type(error).__name__}: {error}", seconds=_seconds_since(begin))
+            _keep()
         raise
-    journal.write("run done", seconds=_seconds_since(begin))
-    _keep()
+    with stopping.too_late():
+        journal.write("run done", seconds=_seconds_since(begin))
+        _keep()
     return result
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from recovery import stopping
 from recovery.environment import FIXED, our_environment, program_environment
 from recovery.errors import CommandFailed, Interrupted, SettingsInvalid, TargetUnreachable
 from recovery.redaction import redact
@@ -26,6 +27,7 @@ _LAST_LINES = 12
 # For a small program that answers at once: it takes longer only where it hangs, on a disk or on the way to a host.
 PROMPT_SECONDS = 120.0
 _GRACE_SECONDS = 5.0
+_LOOK_SECONDS = 0.3
 _SSH_FAILED = 255
 # What an ended program wrote is read to its end, also on a machine so busy that this takes a while …
 _DRAIN_SECONDS = 60.0
@@ -272,7 +274,7 @@ def _run_to_end(
         if stdin is not None and process.stdin:
             # In a thread of its own: a program that does not read must not hold up the deadline.
             threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True).start()
-        process.wait(timeout_seconds)
+        _wait(process, timeout_seconds, name)
     except subprocess.TimeoutExpired as error:
         _kill_group(process)
         raise TargetUnreachable(
@@ -288,6 +290,23 @@ def _run_to_end(
     return Completed(process.returncode, "".join(out.lines), "".join(err.lines))
 
 
+def _wait(process: subprocess.Popen[bytes], seconds: float, name: str) -> None:
+    """Wait for its end. In another thread than the main one no signal wakes us: there we look whether we are stopped."""
+    if threading.current_thread() is threading.main_thread():
+        process.wait(seconds)
+        return
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            process.wait(max(0.0, min(_LOOK_SECONDS, deadline - time.monotonic())))
+            return
+        except subprocess.TimeoutExpired:
+            if stopping.under_way():
+                raise Interrupted(f"{name} was stopped", "to go on, run the same command again") from None
+            if time.monotonic() >= deadline:
+                raise
+
+
 def _feed(pipe: IO[bytes], text: str) -> None:
     try:
         pipe.write(text.encode())
@@ -298,7 +317,7 @@ def _feed(pipe: IO[bytes], text: str) -> None:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """End a program and all it started: politely, then not."""
-    with suppress(ProcessLookupError):  # the group is empty: nobody is left, not even a child's child
+    with stopping.finishing(), suppress(ProcessLookupError):  # the group is empty: not even a child's child is left
         for number in (signal.SIGTERM, signal.SIGKILL):
             os.killpg(process.pid, number)
             deadline = time.monotonic() + _GRACE_SECONDS

@@ -314,12 +314,22 @@ def _show_sets(sets: Any, as_json: bool, *, title: str = "") -> None:
 
 def _ask_before_dropping(sets: Any) -> None:
     _show_sets(sets, False, title="These sets will be dropped; nothing brings them back")
-    if not sys.stdin.isatty() or not typer.confirm("Drop them?"):
+    if not sys.stdin.isatty() or not _confirmed("Drop them?"):
         from recovery.errors import NotApproved
 
         raise NotApproved(
             "nobody approved dropping these sets; nothing was dropped", "run it in a terminal, or add --yes"
         )
+
+
+def _confirmed(question: str) -> bool:
+    """Whether a person says yes. Who ends the input instead (Ctrl-D) says no."""
+    try:
+        return typer.confirm(question)
+    except typer.Abort as end:
+        if isinstance(stop := end.__context__, KeyboardInterrupt):
+            raise stop from None
+        return False
 
 
 def _moment(moment: Any) -> str:

@@ -6,7 +6,6 @@ import functools
 import importlib
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
@@ -14,7 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
+from recovery import stopping
 from recovery.cli.server_runs import use_server
+from recovery.errors import Interrupted
 from recovery.journal import plain
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
@@ -53,15 +54,12 @@ def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
     server = None if os.environ.get("RECOVERY_NO_SERVER") == "1" else use_server(here)
     flow: Callable[..., Any] = getattr(importlib.import_module(module), name)
     run = functools.partial(server.run, flow) if server else flow
-    # Whoever ends us from outside gets what Ctrl-C gets: what was begun is cleared away, and it is said how to go on.
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if quiet:
-        return run(**parameters)
-    with _Screen() as screen:
+    with stopping.outliving_the_terminal(journal.note_hangup), _Screen(quiet) as screen:
         journal.DEFAULT_LISTENERS.append(screen.show)
         try:
             return run(**parameters)
+        except KeyboardInterrupt as stop:
+            raise screen.stopped(stop) from stop
         finally:
             journal.DEFAULT_LISTENERS.remove(screen.show)
 
@@ -69,10 +67,11 @@ def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
 class _Screen:
     """Steps as lines, progress as a bar; on a terminal only."""
 
-    def __init__(self) -> None:
-        self._live: Any = None
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
         self._bar: Any = None
         self._task: Any = None
+        self._begun = self._done = ""
 
     def __enter__(self) -> _Screen:
         return self
@@ -80,7 +79,21 @@ class _Screen:
     def __exit__(self, *_: object) -> None:
         self._end_bar()
 
+    def stopped(self, stop: BaseException) -> Interrupted:
+        """What a person who stopped this run has to know: how far it was, and how to go on."""
+        during = f" during the step “{self._begun}”" if self._begun else " before its first step"
+        last = f"the last completed step is “{self._done}”" if self._done else "no step was completed"
+        return Interrupted(f"{stop or 'stopped'}{during}", f"{last}; to go on, run the same command again")
+
     def show(self, entry: dict[str, Any]) -> None:
+        """An entry of the journal, as it comes."""
+        if entry["event"] in ("begin", "done") and not stopping.asked():  # what clears away is no way forward
+            name = entry["step"].replace("_", " ")
+            self._begun, self._done = (name, self._done) if entry["event"] == "begin" else (self._begun, name)
+        if not self._quiet:
+            self._show(entry)
+
+    def _show(self, entry: dict[str, Any]) -> None:
         match entry["event"]:
             case "progress":
                 self._progress(entry)

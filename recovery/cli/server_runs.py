@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import logging
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from recovery.errors import RecoveryError
 from recovery.redaction import redact
+from recovery.stopping import Stopped
 
 if TYPE_CHECKING:
     from deployments.flow_runs import FlowRuns
@@ -57,8 +59,22 @@ class Server:
         print(f"{self.flow_runs.place.url}/v2/runs/flow-run/{made['id']}", file=sys.stderr, flush=True)
         try:
             return _carry(flow, made, parameters)
-        except TerminationSignal:  # to Prefect's mind a crash; here somebody stops it, as with Ctrl-C
-            raise KeyboardInterrupt from None
+        except (KeyboardInterrupt, TerminationSignal) as end:
+            stop = end if isinstance(end, KeyboardInterrupt) else Stopped(signal.SIGTERM)
+            self._cancel(made["id"], stop)
+            raise stop from None
+
+    def _cancel(self, run_id: str, stop: KeyboardInterrupt) -> None:
+        """Have the run shown as what it is: to Prefect's mind it crashed, but somebody stopped it."""
+        import httpx
+
+        from tasks.server_loss import server_is_lost
+
+        if server_is_lost():
+            return
+        state = {"type": "CANCELLED", "message": str(stop) or "stopped"}
+        with suppress(httpx.HTTPError):
+            self.flow_runs.ask("POST", f"/flow_runs/{run_id}/set_state", {"state": state, "force": True})
 
 
 def _carry(flow: Any, made: dict[str, Any], parameters: dict[str, Any]) -> Any:

@@ -51,12 +51,23 @@ def heartbeat(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="write one and end")] = False,
 ) -> None:
-    """Write the heartbeat row for ever: it keeps every moment recoverable and lets a loss be measured."""
+    """Write the heartbeat row for ever: it keeps every moment recoverable and lets a loss be measured.
+
+    To be stopped is its only end, so SIGTERM and Ctrl-C end it with 0.
+    """
+    if once and every is not None:
+        raise typer.BadParameter("one beat has no interval: leave out --once or --every", param_hint="--every")
+    try:
+        _beat(every, once=once)
+    except KeyboardInterrupt:
+        if once:
+            raise
+
+
+def _beat(every: float | None, *, once: bool) -> None:
     from recovery.adapters.postgres.server import PostgresServer
     from recovery.site import site
 
-    if once and every is not None:
-        raise typer.BadParameter("one beat has no interval: leave out --once or --every", param_hint="--every")
     server = PostgresServer(site().backup_address())
     if once:
         print(server.beat().isoformat())

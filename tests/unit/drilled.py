@@ -13,7 +13,7 @@ from typing import Any
 import typer
 import yaml
 
-from recovery.cli import main as cli
+from recovery.cli import app as cli
 
 ROOT = Path(__file__).parents[2]
 MARKS = ("works", "refuses")

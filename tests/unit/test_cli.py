@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from recovery.cli.main import _GROUPS, main
+from recovery.cli.app import _GROUPS
+from recovery.cli.main import main
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
+from tests.stops import hearing_restored
 from tests.unit.drilled import commands
 from tests.waiting import PATIENCE
 
@@ -83,7 +85,8 @@ def here(monkeypatch: pytest.MonkeyPatch, *words: str, config: Path = Path("/non
     monkeypatch.setattr(sys, "argv", ["recover", *words])
     site.cache_clear()
     try:
-        main()
+        with hearing_restored():
+            main()
     except SystemExit as end:
         return int(end.code or 0)
     finally:
@@ -158,7 +161,7 @@ def test_who_stops_a_command_is_told_how_to_go_on(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("recovery.cli.main._show_commands", stop)
+    monkeypatch.setattr("recovery.cli.app._show_commands", stop)
     assert here(monkeypatch, "settings", "show") == 18
-    said = "recover: stopped by you\nNEXT: run the same command again; it goes on where it is safe\n"
+    said = "recover: stopped\nNEXT: run the same command again; it goes on where it is safe\n"
     assert capsys.readouterr().err == said

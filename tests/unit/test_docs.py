@@ -16,7 +16,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from recovery.cli import main as cli
+from recovery.cli import app as cli
 from recovery.errors import RecoveryError
 from recovery.settings import Settings, load_settings
 from recovery.settings.model import ENVIRONMENT

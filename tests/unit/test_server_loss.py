@@ -14,6 +14,7 @@ import pytest
 
 from tasks import server_loss
 from tasks.server_loss import patience, run_in_spite_of_the_server, server_is_lost
+from tests.stops import listening
 from tests.waiting import PATIENCE
 
 
@@ -181,15 +182,6 @@ def test_a_stop_at_the_end_of_a_run_that_is_called_stops_its_caller(
         run(called, engine)
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """As in a terminal: what a shell starts in the background has SIGINT ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(("called", "outcome"), [(True, "stopped"), (False, "restored")])
 def test_a_stop_that_prefect_drops_stops_what_called_it(
     monkeypatch: pytest.MonkeyPatch, called: bool, outcome: str
@@ -204,8 +196,8 @@ def test_a_stop_that_prefect_drops_stops_what_called_it(
         return came_to
 
     try:
-        found, said = run(runbook, engine)
+        with listening():
+            found, said = run(runbook, engine)
     except KeyboardInterrupt:
         found, said = "stopped", []
     assert (found, said) == (outcome, [])
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

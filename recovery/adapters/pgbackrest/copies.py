@@ -174,13 +174,13 @@ class RestoredCopies:
             # Written by another version of this program: it is somebody's, and not ours to sweep away.
             return CopyOwner(0, "", "unknown", True, "unknown", "unknown", "unknown")
 
-    def sweep(self) -> list[str]:
-        """Remove what killed runs left behind: copies that nobody kept and whose maker is gone."""
+    def sweep(self, *, ours_too: bool = False) -> list[str]:
+        """Remove what killed runs left behind: copies that nobody kept and whose maker is gone, or (at its end) is us."""
         swept = []
         for name in self.names():
             places = CopyPlaces(self.folder / name)
             owner = self.owner(places)
-            if owner is None or not (owner.kept or owner.alive):
+            if owner is None or (not owner.kept and (not owner.alive or (ours_too and owner.is_this_process))):
                 try:
                     self.remove(places)
                 except RecoveryError as error:  # the next restore tries again; this one has its own folder

@@ -11,6 +11,7 @@ from typing import IO
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.errors import RecoveryError, SettingsInvalid, VerificationFailed
 from recovery.facts import DatabaseAddress
+from recovery.stopping import finishing
 from recovery.waiting import wait_until
 from recovery.wal import format_lsn, parse_lsn
 
@@ -38,8 +39,9 @@ def paused_replay(standby: DatabaseAddress, mark: Path) -> Iterator[int]:
             _write(note, format_lsn(lsn))
             yield lsn
         finally:
-            _go_on(standby)
-            _write(note, "")
+            with finishing():
+                _go_on(standby)
+                _write(note, "")
 
 
 @contextmanager
