@@ -7,17 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from checks.as_recorded import (
+from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid
+from checks.clickview import clickview_suite
+from checks.expectation import (
     FOREIGN_KEYS,
     FRESHNESS,
     UNIQUE_KEYS,
-    Source,
-    as_recorded,
-    known_to_be_behind,
-    known_to_be_invalid,
-)
-from checks.clickview import clickview_suite
-from checks.expectation import (
     agreed,
     identity,
     in_utc,
