@@ -19,6 +19,7 @@ from recovery.facts import RecordedFacts, UnaskedRule, Witness
 
 _SUITE = "as recorded"
 _NO_RECORD = "nobody noted whether it was so at the source"
+_NOT_LOOKED = "nobody could look when the backup was taken"
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,13 @@ def known_to_be_behind(name: TableName, known: Source) -> str:
     if known.live is None or name in known.live.unseen:
         return "it was not so when the backup was taken: set back since, or rows came with values of their own"
     return "it became so since the backup was taken; so is the live database" if name in known.live.behind else ""
+
+
+def not_looked_for(known: Source) -> str:
+    """Why what nobody saw at the source, and the copy shows, is no news, or nothing."""
+    if known.recorded is not None:
+        return _NOT_LOOKED
+    return _NO_RECORD if known.proven else ""  # of a live site it is news
 
 
 def with_what_is_known(own: Iterable[Expectation], known: Source) -> tuple[Expectation, ...]:

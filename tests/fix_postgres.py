@@ -59,8 +59,9 @@ class Cluster:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A server with page checksums, a database `pristine` and the reader of the data checks."""
-    if not (BIN / "initdb").exists():
-        pytest.skip("PostgreSQL 15 is not installed")
+    from tests.conftest import require_programs
+
+    require_programs(str(BIN / "initdb"))
     as_root = os.geteuid() == 0
     prefix = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--") if as_root else ()
     folder = Path(tempfile.mkdtemp(prefix="cvdata", dir="/tmp"))
