@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 from checks.clickview import clickview_suite
-from checks.expectation import agreed, not_checked, same_thing
+from checks.expectation import FOREIGN_KEYS, FRESHNESS, UNIQUE_KEYS, agreed, not_checked, same_thing
 from recovery.catalog import Catalog, Index, TableName
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import RecordedFacts, UnaskedRule, Witness
 
 _SUITE = "as recorded"
-FOREIGN_KEYS, UNIQUE_KEYS, FRESHNESS = "foreign keys", "unique keys", "freshness"
 _NO_RECORD = "nobody noted whether it was so at the source"
+_NOT_LOOKED = "nobody could look when the backup was taken"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Part:
     expected: str
     told: Callable[[Catalog], _Told]
     differences: Callable[[_Told, _Told], Iterable[_Difference]]
-    of_tables: bool = True
+    of_shared_tables: bool = True
 
 
 def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
@@ -62,7 +62,9 @@ def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
     if recorded is None or recorded.catalog is None:
         return (not_checked(_SUITE, "the catalog is as recorded", "no catalog was recorded with this backup"),)
     source = recorded.catalog
-    found = [(part, _found(part, source, catalog)) for part in _PARTS]
+    both = {one.name for one in source.tables} & {one.name for one in catalog.tables}
+    whole, shared = (source, catalog), (_only(source, both), _only(catalog, both))
+    found = [(part, _found(part, *(shared if part.of_shared_tables else whole))) for part in _PARTS]
     when = f"since the record of {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if known.exact:
         return tuple(_agreed(part, differences) for part, differences in found)
@@ -79,11 +81,7 @@ def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
 
 
 def _found(part: _Part, source: Catalog, copy: Catalog) -> list[_Difference]:
-    """A table that is missing or new is named once, not with all that hangs on it."""
-    if not part.of_tables:
-        return list(part.differences(part.told(source), part.told(copy)))
-    both = {one.name for one in source.tables} & {one.name for one in copy.tables}
-    return list(part.differences(part.told(_only(source, both)), part.told(_only(copy, both))))
+    return list(part.differences(part.told(source), part.told(copy)))
 
 
 def _explained(
@@ -94,7 +92,8 @@ def _explained(
     It may have been changed more than once since, so that the live database shows something else again.
     """
     changed = [one for one in differences if one[0] not in before or before[one[0]] != there.get(one[0])]
-    yield _agreed(part, [one for one in differences if one not in changed])
+    lost = set(differences) - set(changed)
+    yield _agreed(part, [one for one in differences if one in lost])
     if changed:
         yield replace(_agreed(part, changed), name=f"{part.name}: changed since", known=why)
 
@@ -145,6 +144,13 @@ def known_to_be_behind(name: TableName, known: Source) -> str:
     if known.live is None or name in known.live.unseen:
         return "it was not so when the backup was taken: set back since, or rows came with values of their own"
     return "it became so since the backup was taken; so is the live database" if name in known.live.behind else ""
+
+
+def not_looked_for(known: Source) -> str:
+    """Why what nobody saw at the source, and the copy shows, is no news, or nothing."""
+    if known.recorded is not None:
+        return _NOT_LOOKED
+    return _NO_RECORD if known.proven else ""  # of a live site it is news
 
 
 def with_what_is_known(own: Iterable[Expectation], known: Source) -> tuple[Expectation, ...]:
@@ -272,9 +278,9 @@ def _lost(before: _Told, now: _Told) -> Iterator[_Difference]:
 
 
 _PARTS = (
-    _Part("no table is missing", "every recorded table", _tables, _missing, of_tables=False),
-    _Part("no table is new", "no other tables", _tables, _new, of_tables=False),
-    _Part("extensions are as recorded", "every extension and its version", _extensions, _any, of_tables=False),
+    _Part("no table is missing", "every recorded table", _tables, _missing, of_shared_tables=False),
+    _Part("no table is new", "no other tables", _tables, _new, of_shared_tables=False),
+    _Part("extensions are as recorded", "every extension and its version", _extensions, _any, of_shared_tables=False),
     _Part("columns are as recorded", "every column with its type", _columns, _any),
     _Part("foreign keys are as recorded", "every key, validated or not", _foreign_keys, _any),
     _Part("check constraints are as recorded", "every condition, validated or not", _checks, _any),

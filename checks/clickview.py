@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from checks.clickview_tables import KEYS, RELATIONS, TABLES, UPDATED
-from checks.expectation import identity, no_rows, not_checked, orphans, rows_meet, without_repeats
+from checks.expectation import UNIQUE_KEYS, identity, no_rows, not_checked, orphans, rows_meet, without_repeats
 from recovery.catalog import Catalog, ForeignKey, TableName
 from recovery.expectation import Expectation, ExpectationKind
 
@@ -150,7 +150,7 @@ def _keys(catalog: Catalog) -> Iterator[_Rule]:
             sentence, expected = f"{table}: {shown} is unique", f"no two rows share {shown}"
             kind, only = ExpectationKind.UNIQUE, catalog.only(name)
             needs = tuple(_Need(table, column) for column in columns)
-            yield needs, Expectation("unique keys", sentence, expected, kind, name, columns, only=only)
+            yield needs, Expectation(UNIQUE_KEYS, sentence, expected, kind, name, columns, only=only)
 
 
 def _same(catalog: Catalog, table: str, column: str, parent: str) -> tuple[_Need, ...]:

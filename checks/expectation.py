@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from recovery.catalog import Catalog, ForeignKey, TableName, quoted
 from recovery.expectation import Expectation, ExpectationKind
 
+FOREIGN_KEYS, UNIQUE_KEYS, FRESHNESS = "foreign keys", "unique keys", "freshness"  # suites that are told apart
+
 _EXAMPLES = 10
 
 

@@ -7,17 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from checks.as_recorded import (
+from checks.as_recorded import Source, as_recorded, known_to_be_behind, known_to_be_invalid, not_looked_for
+from checks.clickview import clickview_suite
+from checks.expectation import (
     FOREIGN_KEYS,
     FRESHNESS,
     UNIQUE_KEYS,
-    Source,
-    as_recorded,
-    known_to_be_behind,
-    known_to_be_invalid,
-)
-from checks.clickview import clickview_suite
-from checks.expectation import (
     agreed,
     identity,
     in_utc,
@@ -53,9 +48,6 @@ PERIOD = "the key has a PERIOD, which several rows may cover together: equality 
 
 # That it is invalid is said of the index itself, and whether that is news.
 INVALID = "the index is invalid, so it keeps nobody from writing a second one"
-
-# The newest, where it is written: one row.
-NEWEST_HEARTBEAT = f"SELECT max(at) FROM {HEARTBEAT.sql}"
 
 _COLLATIONS = """
 SELECT * FROM (
@@ -254,7 +246,7 @@ def _indexes(catalog: Catalog, source: Source) -> Iterator[Expectation]:
                 "indexes", f"{one.name} is valid and ready", "no invalid index", [f"{one.name} of {one.table}"]
             )
             yield replace(told, known=known)
-    yield from _collations(catalog, source.recorded.stale_collations if source.recorded else ())
+    yield from _collations(catalog, source)
 
 
 def stale_collations(catalog: Catalog) -> str:
@@ -262,12 +254,14 @@ def stale_collations(catalog: Catalog) -> str:
     return _COLLATIONS.format(database=_DATABASE_COLLATION if catalog.server_version >= 150000 else "").strip()
 
 
-def _collations(catalog: Catalog, at_source: tuple[str, ...]) -> Iterator[Expectation]:
+def _collations(catalog: Catalog, source: Source) -> Iterator[Expectation]:
     """Whether the indexes suffer from it, amcheck says: it reads them all."""
     expected = "the operating system sorts as it did when the indexes were built"
-    query, listed = stale_collations(catalog), ", ".join(map(literal, at_source))
+    at_source = source.recorded.stale_collations if source.recorded else None
+    query, listed = stale_collations(catalog), ", ".join(map(literal, at_source or ()))
     news = f"{query} AND what NOT IN ({listed})" if listed else query
-    yield no_rows("indexes", "collation versions are those recorded", expected, news)
+    one = no_rows("indexes", "collation versions are those recorded", expected, news)
+    yield replace(one, known=not_looked_for(source)) if at_source is None else one
     if listed:
         old = no_rows("indexes", "collation versions are current", expected, f"{query} AND what IN ({listed})")
         yield replace(old, known="it was so when the backup was taken; ALTER DATABASE … REFRESH COLLATION VERSION")
@@ -305,11 +299,15 @@ def _freshness(catalog: Catalog, source: Source, fresh: Freshness) -> Iterator[E
         yield _heartbeat(catalog, _REACHES, fresh.not_before)
 
 
+def newest_heartbeat(catalog: Catalog) -> str:
+    """A query for the newest heartbeat, where there are any: one row."""
+    return f"SELECT max(at) AS newest_heartbeat FROM {catalog.source(HEARTBEAT)}"
+
+
 def _heartbeat(catalog: Catalog, sentence: str, not_before: datetime | None) -> Expectation:
     expected = f"a heartbeat not older than {in_utc(not_before)} UTC" if not_before else "a heartbeat"
     older = f" OR newest_heartbeat < {moment(not_before)}" if not_before else ""
-    newest = f"SELECT max(at) AS newest_heartbeat FROM {catalog.source(HEARTBEAT)}"
-    query = f"SELECT * FROM ({newest}) n WHERE newest_heartbeat IS NULL{older}"
+    query = f"SELECT * FROM ({newest_heartbeat(catalog)}) n WHERE newest_heartbeat IS NULL{older}"
     return no_rows(FRESHNESS, sentence, expected, query, table=HEARTBEAT)
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from checks.as_recorded import FOREIGN_KEYS, UNIQUE_KEYS, Source
+from checks.as_recorded import Source
+from checks.expectation import FOREIGN_KEYS, UNIQUE_KEYS
 from checks.objectives import data_loss, measured_recovery, recovery_point
 from checks.readiness import scratch_refusal
 from checks.recovery_target import ARRIVAL_MARGIN, Archive, choose_restore, readable_archive, space_refusal

@@ -238,7 +238,9 @@ class RecordedFacts:
     uncounted: tuple[TableName, ...] = ()
     unseen: tuple[TableName, ...] = ()
     unasked: tuple[UnaskedRule, ...] = ()
-    stale_collations: tuple[str, ...] = ()  # the operating system sorts otherwise than when they were made
+    stale_collations: tuple[str, ...] | None = (
+        None  # where the system sorts otherwise than at first; None: nobody looked
+    )
     heartbeat_at: datetime | None = None  # the newest then
 
     def broke(self, table: TableName, rule: str) -> int:

@@ -127,5 +127,5 @@ class Inspection(Protocol):
     def read_catalog(self, address: DatabaseAddress) -> Catalog:
         """Tables, keys and constraints."""
 
-    def check_files(self, address: DatabaseAddress, *, copy: bool) -> tuple[CheckResult, ...]:
-        """Look for damaged tables and indexes. `copy`: it is a restored copy of ours, not a live server."""
+    def check_files(self, address: DatabaseAddress, *, superuser: bool) -> tuple[CheckResult, ...]:
+        """Look for damaged tables and indexes. `superuser`: of a copy of ours, as its superuser."""

@@ -15,10 +15,10 @@ def write_connections(sandbox: Sandbox) -> None:
     """Point the application at the primary."""
     host, port, user = "127.0.0.1", sandbox.ports["primary"], "clickview"
     values = {
-        "DATABASE_URL": f"postgresql://{user}:{quote(sandbox.secret(user), safe='')}@{host}:{port}/clickview",
+        "DATABASE_URL": f"postgresql://{user}:{quote(sandbox.secret(user), safe='')}@{host}:{port}/{quote(sandbox.database, safe='')}",
         "DB_HOST": host,
         "DB_PORT": port,
-        "DB_NAME": "clickview",
+        "DB_NAME": sandbox.database,
         "DB_USER": user,
         "REDIS_HOST": host,
         "REDIS_PORT": sandbox.ports["redis"],

@@ -47,6 +47,7 @@ class Sandbox:
     prefix: tuple[str, ...]
     bin_dir: Path
     transactions_per_second: float = 50.0
+    database: str = "clickview"
 
     @property
     def state_file(self) -> Path:
@@ -103,12 +104,12 @@ class Sandbox:
         return (self.secrets_dir / name).read_text().strip()
 
     def address(
-        self, *, server: str = "primary", user: str = "clickview", database: str = "clickview"
+        self, *, server: str = "primary", user: str = "clickview", database: str | None = None
     ) -> DatabaseAddress:
-        """How a role reaches a database of this sandbox over TCP."""
-        return DatabaseAddress("127.0.0.1", self.ports[server], database, user, self.secret(user))
+        """How a role reaches a database of this sandbox over TCP: the application's, unless another is named."""
+        return DatabaseAddress("127.0.0.1", self.ports[server], database or self.database, user, self.secret(user))
 
-    def admin_address(self, server: str = "primary", database: str = "clickview") -> DatabaseAddress:
+    def admin_address(self, server: str = "primary", database: str | None = None) -> DatabaseAddress:
         """How the superuser reaches a server."""
         return self.address(server=server, user="postgres", database=database)
 
@@ -147,10 +148,11 @@ def load(folder: Path | None = None) -> Sandbox:
         prefix=tuple(values["prefix"]),
         bin_dir=Path(values["bin_dir"]),
         transactions_per_second=values["transactions_per_second"],
+        database=values.get("database", "clickview"),
     )
 
 
-def plan_sandbox(folder: Path, *, transactions_per_second: float = 50.0) -> Sandbox:
+def plan_sandbox(folder: Path, *, transactions_per_second: float = 50.0, database: str = "clickview") -> Sandbox:
     """Choose ports, the servers' user and the programs for a new sandbox, and make its folder; nothing is started.
 
     Raises: GateRefused when the folder can't be used, SettingsInvalid when a program is missing.
@@ -165,7 +167,7 @@ def plan_sandbox(folder: Path, *, transactions_per_second: float = 50.0) -> Sand
         raise GateRefused(refusal, "choose another folder with --dir, or remove this one: recover sandbox down")
     prefix, bin_dir = server_prefix(), find_bin_dir()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # ports are kept for a folder that is there
-    return Sandbox(folder, reserve_ports(folder, PORT_NAMES), prefix, bin_dir, transactions_per_second)
+    return Sandbox(folder, reserve_ports(folder, PORT_NAMES), prefix, bin_dir, transactions_per_second, database)
 
 
 def folder_refusal(folder: Path) -> str | None:

@@ -13,6 +13,7 @@ from recovery.errors import TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
 from recovery.waiting import wait_until
 from sandbox.layout import PATIENCE_SECONDS, Sandbox
+from sandbox.passfile import passfile_line
 from sandbox.processes import data_dir_pids, free_shared_memory, is_running
 from sandbox.services import Service, describe, find, running_pid, start
 
@@ -38,7 +39,7 @@ log_checkpoints = on
 
 
 def make_primary(sandbox: Sandbox) -> None:
-    """Make and start the primary with its roles and an empty database clickview."""
+    """Make and start the primary with its roles and the application's empty database."""
     host, data = Host(sandbox.prefix), sandbox.data_dir("primary")
     _make_directories(sandbox, "primary")
     argv: list[str | Path] = [sandbox.bin_dir / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256"]
@@ -57,7 +58,7 @@ def make_standby(sandbox: Sandbox) -> None:
     host, data = Host(sandbox.prefix), sandbox.data_dir("standby")
     _make_directories(sandbox, "standby")
     passwords = sandbox.folder / "standby" / "pgpass"
-    write_text(host, passwords, f"127.0.0.1:*:*:replicator:{sandbox.secret('replicator')}\n")
+    write_text(host, passwords, passfile_line("127.0.0.1", "*", "*", "replicator", sandbox.secret("replicator")))
     source = f"host=127.0.0.1 port={sandbox.ports['primary']} user=replicator passfile={passwords}"
     argv: list[str | Path] = [sandbox.bin_dir / "pg_basebackup", "-D", data, "-R", "-X", "stream", "-c", "fast"]
     argv += ["--no-sync", "-C", "-S", SLOT, "-d", f"{source} application_name=standby"]
@@ -130,7 +131,7 @@ def _make_roles(sandbox: Sandbox) -> None:
     statements = (
         sql.SQL("CREATE ROLE clickview LOGIN PASSWORD {}").format(sandbox.secret("clickview")),
         sql.SQL("CREATE ROLE replicator LOGIN REPLICATION PASSWORD {}").format(sandbox.secret("replicator")),
-        sql.SQL("CREATE DATABASE clickview OWNER clickview"),
+        sql.SQL("CREATE DATABASE {} OWNER clickview").format(sql.Identifier(sandbox.database)),
     )
     with connect(admin) as connection:
         for statement in statements:

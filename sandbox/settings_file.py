@@ -9,26 +9,19 @@ from pathlib import Path
 from recovery.adapters.process import PROMPT_SECONDS, Host
 from sandbox.aws import KEY_ID, SECRET
 from sandbox.layout import BUCKETS, REGIONS, Sandbox
+from sandbox.passfile import passfile_line
 
-SECRETS = (
-    "postgres",
-    "clickview",
-    "replicator",
-    "clickview_recovery_reader",
-    "clickview_recovery_backup",
-    "redis",
-    "s3",
-    "encryption_key",
-)
+ROLES = ("postgres", "clickview", "replicator", "clickview_recovery_reader", "clickview_recovery_backup")
+KEYS = ("redis", "s3", "encryption_key")
 
 
-def make_secrets(sandbox: Sandbox) -> None:
-    """Generate every password and key of the sandbox, each in a file of its own."""
+def make_secrets(sandbox: Sandbox, *, passwords_end: str = "") -> None:
+    """Generate every password and key of the sandbox, each in a file of its own. `passwords_end`: of those of roles."""
     sandbox.secrets_dir.mkdir(mode=0o700)
-    for name in SECRETS:
+    for name in (*ROLES, *KEYS):
         file = sandbox.secrets_dir / name
         file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(24))
+        file.write_text(secrets.token_hex(24) + (passwords_end if name in ROLES else ""))
 
 
 def write_settings(sandbox: Sandbox, zone_id: str) -> None:
@@ -56,7 +49,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "RECOVERY_CONFIG": str(sandbox.settings_file),
         "DB_HOST": "127.0.0.1",
         "DB_PORT": str(sandbox.ports["primary"]),
-        "DB_NAME": "clickview",
+        "DB_NAME": sandbox.database,
         "DB_USER": "clickview",
         "REDIS_HOST": "127.0.0.1",
         "REDIS_PORT": str(sandbox.ports["redis"]),
@@ -74,12 +67,12 @@ def write_passfile(sandbox: Sandbox) -> Path:
     file.touch(mode=0o600)
     roles = ("postgres", "clickview", "clickview_recovery_reader", "clickview_recovery_backup")
     lines = [
-        f"{host}:{sandbox.ports[server]}:*:{role}:{sandbox.secret(role)}"
+        passfile_line(host, sandbox.ports[server], "*", role, sandbox.secret(role))
         for server in ("primary", "standby")
         for host in ("127.0.0.1", "localhost")
         for role in roles
     ]
-    file.write_text("\n".join(lines) + "\n")
+    file.write_text("".join(lines))
     return file
 
 
@@ -103,7 +96,7 @@ def _server(sandbox: Sandbox, server: str) -> dict[str, object]:
 
 def _roles(sandbox: Sandbox) -> dict[str, object]:
     return {
-        "name": "clickview",
+        "name": sandbox.database,
         "user": "clickview",
         "password": _file(sandbox, "clickview"),
         "admin_user": "postgres",

@@ -13,7 +13,7 @@ from recovery.waiting import wait_until
 from sandbox import processes, services
 from sandbox.layout import PATIENCE_SECONDS, Sandbox, default_folder, plan_sandbox
 from sandbox.removal import remove_everything
-from sandbox.startup import make_folder, recover, recover_environment, start_everything, start_service
+from sandbox.startup import Content, make_folder, recover, recover_environment, start_everything, start_service
 
 _ANSWER_SECONDS = 10.0  # one question; who waits asks again
 
@@ -48,18 +48,22 @@ def up(
     prepare: bool = True,
     first_backup: bool = False,
     transactions_per_second: float = 50.0,
+    strange_tables: int | None = None,
 ) -> Sandbox:
     """Bring up a whole site in an empty folder. When that fails nothing is left behind.
 
+    `strange_tables`: its database is a strange one, with so many small tables.
     Raises: GateRefused, SettingsInvalid, TargetUnreachable, VerificationFailed.
     """
     from sandbox.fill import parse_size
+    from sandbox.strange import DATABASE
 
-    size_bytes = parse_size(size)
-    sandbox = plan_sandbox(folder or default_folder(), transactions_per_second=transactions_per_second)
+    content = Content(parse_size(size), strange_tables)
+    named = {} if strange_tables is None else {"database": DATABASE}
+    sandbox = plan_sandbox(folder or default_folder(), transactions_per_second=transactions_per_second, **named)
     make_folder(sandbox)
     try:
-        start_everything(sandbox, size_bytes, prepare, first_backup)
+        start_everything(sandbox, content, prepare, first_backup)
         wait_until_healthy(sandbox)
     except BaseException:
         down(sandbox.folder)

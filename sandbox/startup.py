@@ -7,6 +7,7 @@ import pwd
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from recovery.environment import our_environment
 from recovery.errors import VerificationFailed
@@ -15,6 +16,14 @@ from sandbox.layout import MARKER, REGIONS, SERVER_USER, Sandbox
 
 _PREPARE_SECONDS = 900
 _RECOVER = "from recovery.cli.main import main; main()"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the new database holds. `strange_tables`: it is a strange one, with so many small tables."""
+
+    size_bytes: int
+    strange_tables: int | None = None
 
 
 def make_folder(sandbox: Sandbox) -> None:
@@ -28,17 +37,18 @@ def make_folder(sandbox: Sandbox) -> None:
         directory.mkdir()
 
 
-def start_everything(sandbox: Sandbox, size_bytes: int, prepare: bool, first_backup: bool) -> None:
+def start_everything(sandbox: Sandbox, content: Content, prepare: bool, first_backup: bool) -> None:
     """Start all servers of a new sandbox: what does not wait for each other side by side."""
     from sandbox.connections import write_connections
     from sandbox.redis_service import make_redis
     from sandbox.settings_file import make_secrets, write_settings
+    from sandbox.strange import PASSWORD_END
 
-    make_secrets(sandbox)
+    make_secrets(sandbox, passwords_end="" if content.strange_tables is None else PASSWORD_END)
     with ThreadPoolExecutor(3) as pool:
         clouds = pool.submit(_start_aws, sandbox)
         cache = pool.submit(make_redis, sandbox)
-        _start_database(sandbox, size_bytes)
+        _start_database(sandbox, content)
         write_settings(sandbox, clouds.result())
         cache.result()
     write_connections(sandbox)
@@ -89,13 +99,16 @@ def recover_environment(sandbox: Sandbox) -> dict[str, str]:
     return {"RECOVERY_CONFIG": str(sandbox.settings_file), "RECOVERY_NO_SERVER": "1", MARKER: str(sandbox.folder)}
 
 
-def _start_database(sandbox: Sandbox, size_bytes: int) -> None:
+def _start_database(sandbox: Sandbox, content: Content) -> None:
     from sandbox.fill import fill, make_schema
     from sandbox.postgres import make_primary
+    from sandbox.strange import make_strange
 
     make_primary(sandbox)
     make_schema(sandbox.address())
-    fill(sandbox.admin_address(), size_bytes)
+    fill(sandbox.admin_address(), content.size_bytes)
+    if content.strange_tables is not None:
+        make_strange(sandbox.address(), sandbox.admin_address(), content.strange_tables)
 
 
 def _start_standby(sandbox: Sandbox) -> None:

@@ -103,7 +103,8 @@ def _reader(address: DatabaseAddress, *, copy: bool) -> Iterator[DatabaseAddress
 
 def _look_at_copy(address: DatabaseAddress, reader: DatabaseAddress, suite: tuple[Expectation, ...]) -> CheckReport:
     def files() -> tuple[CheckResult, ...]:
-        return site().inspection.check_files(address, copy=True)
+        superuser = address.user != reader.user  # who is none is the reader, too
+        return site().inspection.check_files(address, superuser=superuser)
 
     return site().data_checks.run(reader, suite, files=files)
 
@@ -111,7 +112,7 @@ def _look_at_copy(address: DatabaseAddress, reader: DatabaseAddress, suite: tupl
 def _look_at_live(address: DatabaseAddress, suite: tuple[Expectation, ...]) -> CheckReport:
     looked, physical = run_together(
         lambda: site().data_checks.run(address, suite),
-        lambda: site().inspection.check_files(address, copy=False),
+        lambda: site().inspection.check_files(address, superuser=False),
     )
     report: CheckReport = replace(looked, results=(*physical, *looked.results))
     return report

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 
-from checks.restored_data import HEARTBEAT, NEWEST_HEARTBEAT, source_rules, stale_collations
+from checks.restored_data import HEARTBEAT, newest_heartbeat, source_rules, stale_collations
 from recovery.adapters.postgres.record import Snapshot, snapshot, standstill
 from recovery.adapters.postgres.replay_pause import ReplayStaysPaused
 from recovery.catalog import table_name
@@ -44,11 +44,11 @@ def facts_of(source: Snapshot) -> RecordedFacts:
     """What a source held still says of itself and of its rows."""
     catalog = source.catalog()
     facts = source.record(catalog, source_rules(catalog, datetime.now(UTC)))
-    beats = source.column(NEWEST_HEARTBEAT) if catalog.has(HEARTBEAT, "at") else ()
+    beats = source.column(newest_heartbeat(catalog)) if catalog.has(HEARTBEAT, "at") else None
     return replace(
         facts,
         stale_collations=source.column(stale_collations(catalog)),
-        heartbeat_at=next(iter(beats), None),
+        heartbeat_at=next(iter(beats or ()), None),
     )
 
 

@@ -220,9 +220,9 @@ def new_drill(sandbox_room: Path) -> Iterator[Callable[..., Drill]]:
     """Make a site of its own for a drill that breaks it."""
     made: list[Path] = []
 
-    def make(*, first_backup: bool = True, rate: float = 10.0) -> Drill:
+    def make(*, first_backup: bool = True, rate: float = 10.0, **options: Any) -> Drill:
         made.append(sandbox_room / f"drill-{next(_numbers)}")
-        sandbox = site.up(made[-1], first_backup=first_backup, transactions_per_second=rate)
+        sandbox = site.up(made[-1], first_backup=first_backup, transactions_per_second=rate, **options)
         abroad.settle(sandbox)
         return Drill(sandbox, sandbox.settings_file, abroad.shell())
 

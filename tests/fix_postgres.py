@@ -61,7 +61,7 @@ class Cluster:
 @contextmanager
 def new_cluster() -> Iterator[Cluster]:
     """A server of its own, not started yet; gone at the end."""
-    require_programs("initdb")
+    require_programs(str(BIN / "initdb"))
     as_root = os.geteuid() == 0
     prefix = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--") if as_root else ()
     folder = Path(tempfile.mkdtemp(prefix="cvdata", dir="/tmp"))

@@ -26,6 +26,10 @@ def up(
     rate: Annotated[float, typer.Option(min=0.1, help="transactions a second of the writer")] = 50.0,
     prepare: Annotated[bool, typer.Option(help="make it ready for backups, as `recover site prepare` does")] = True,
     first_backup: Annotated[bool, typer.Option("--first-backup", help="also take the first full backups")] = False,
+    strange: Annotated[
+        bool, typer.Option("--strange", help="a database as other people have it: odd names, …")
+    ] = False,
+    strange_tables: Annotated[int, typer.Option(min=0, help="--strange: how many small tables")] = 3000,
     as_json: Json = False,
 ) -> None:
     """Bring up a whole site: PostgreSQL with a standby, Redis, S3 in two regions, the application."""
@@ -34,7 +38,14 @@ def up(
     if first_backup and not prepare:
         raise typer.BadParameter("there is no backup of a site that is not prepared", param_hint="--first-backup")
     began = time.monotonic()
-    made = site.up(directory, size=size, prepare=prepare, first_backup=first_backup, transactions_per_second=rate)
+    made = site.up(
+        directory,
+        size=size,
+        prepare=prepare,
+        first_backup=first_backup,
+        transactions_per_second=rate,
+        strange_tables=strange_tables if strange else None,
+    )
     if as_json:
         print_json({"folder": str(made.folder), "settings": str(made.settings_file), "ports": made.ports})
         return

@@ -12,6 +12,7 @@ from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddres
 from recovery.site import site
 from tasks.data import _known_from_live, check_data
 from tests.fix_data import damage, failures, recorded
+from tests.fix_postgres import READER
 
 pytestmark = pytest.mark.usefixtures("checker")
 REACHES = "the data reaches up to the recovery target"
@@ -29,6 +30,24 @@ def test_a_collation_that_is_older_than_the_operating_system(database: DatabaseA
     report = check_data(database, Source(facts, exact=True), target=datetime.now(UTC))
     assert failures(report) == {}
     assert "collation versions are current" in warnings(report)
+
+
+def test_what_could_not_be_looked_for_at_the_source_is_not_taken_for_sound(database: DatabaseAddress) -> None:
+    asked = "EXECUTE ON FUNCTION pg_database_collation_actual_version(oid)"
+    damage(
+        database,
+        BEAT,
+        "UPDATE pg_database SET datcollversion = '1.0' WHERE datname = current_database()",
+        f"REVOKE {asked} FROM public",
+    )
+    facts = recorded(replace(database, user=READER))
+    assert facts.stale_collations is None
+    damage(database, f"GRANT {asked} TO public")
+    report = check_data(database, Source(facts, exact=True), target=datetime.now(UTC))
+    assert failures(report) == {}
+    assert warnings(report)["collation versions are those recorded"].endswith(
+        "nobody could look when the backup was taken"
+    )
 
 
 def test_one_rule_that_cannot_be_asked_does_not_hide_the_others(database: DatabaseAddress) -> None:

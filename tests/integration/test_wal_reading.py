@@ -14,6 +14,7 @@ from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.postgres.waldump import Dumped, dump_restore_points, read_moment
 from recovery.adapters.process import Host
 from recovery.wal import History, RestorePoint, Segment, parse_lsn
+from tests.conftest import require_programs
 from tests.fix_postgres import BIN, Cluster
 from tests.waiting import until
 
@@ -23,8 +24,7 @@ SEGMENT_BYTES = 1024**2
 @pytest.fixture
 def promoted() -> Iterator[Cluster]:
     """A server that was promoted in the middle of a segment, with restore points before and after that."""
-    if not (BIN / "pg_waldump").exists():
-        pytest.skip("PostgreSQL 15 is not installed")
+    require_programs(str(BIN / "pg_waldump"))
     as_root = os.geteuid() == 0
     prefix = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--") if as_root else ()
     folder = Path(tempfile.mkdtemp(prefix="cvwal", dir="/tmp"))

@@ -347,3 +347,18 @@ def test_a_record_of_an_older_version_is_read_and_differs_in_nothing() -> None:
         foreign_keys=(replace(SOURCE.foreign_keys[0], operators=("pg_catalog.=",), period=True),),
     )
     assert [one.differences for one in as_recorded(now, Source(older, exact=True)) if one.differences] == []
+
+
+@pytest.mark.parametrize(
+    ("known", "why"),
+    [
+        (Source(RECORD, exact=True, proven=True), "nobody could look when the backup was taken"),
+        (Source(None, proven=True), "nobody noted whether it was so at the source"),
+        (Source(replace(RECORD, stale_collations=()), exact=True, proven=True), ""),
+        (Source(), ""),  # a live site
+    ],
+)
+def test_an_old_collation_that_nobody_could_look_for_at_the_source_is_no_blame(known: Source, why: str) -> None:
+    suite = {one.name: one for one in restored_data_suite(SOURCE, known, Freshness(None, None))}
+    assert suite["collation versions are those recorded"].known == why
+    assert "collation versions are current" not in suite

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from recovery.adapters.postgres.amcheck import check_copy, check_live, not_looked
 from recovery.adapters.postgres.catalog import read_catalog
-from recovery.adapters.postgres.lowered import is_superuser
 from recovery.adapters.process import Host
 from recovery.catalog import Catalog
 from recovery.errors import RecoveryError
@@ -23,19 +22,19 @@ class PostgresInspection:
         """Tables, keys and constraints. Raises: TargetUnreachable, SettingsInvalid."""
         return read_catalog(address)
 
-    def check_files(self, address: DatabaseAddress, *, copy: bool) -> tuple[CheckResult, ...]:
-        """Look for damaged tables and indexes: all of a copy of ours, the indexes of a live server.
+    def check_files(self, address: DatabaseAddress, *, superuser: bool) -> tuple[CheckResult, ...]:
+        """Look for damaged tables and indexes: all of a copy as its superuser, else the indexes that a reader may see.
 
         Whatever keeps us from looking is a result that says so.
         """
         try:
-            return tuple(self._look(address, copy=copy and is_superuser(address)))
+            return tuple(self._look(address, superuser=superuser))
         except RecoveryError as error:
             return (not_looked(error.problem),)
 
-    def _look(self, address: DatabaseAddress, *, copy: bool) -> list[CheckResult]:
+    def _look(self, address: DatabaseAddress, *, superuser: bool) -> list[CheckResult]:
         seconds = self._settings.checks.timeout_seconds
-        if not copy:
+        if not superuser:
             return check_live(address, seconds=seconds)
         program = self._settings.database.bin_dir / "pg_amcheck"
         jobs = self._settings.checks.parallel

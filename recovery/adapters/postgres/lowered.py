@@ -20,7 +20,7 @@ GUEST = "clickview_recovery_guest"
 _MORE_THAN_READING = ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"]
 
 
-def is_superuser(address: DatabaseAddress) -> bool:
+def _is_superuser(address: DatabaseAddress) -> bool:
     """Whether this is how a superuser sees the server."""
     with connect(_outside(address), read_only=True) as connection:
         return bool(one_row(connection, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user")[0])
@@ -35,7 +35,7 @@ def as_reader(copy: DatabaseAddress, reader: str) -> Iterator[DatabaseAddress]:
     as long as the block runs; where none can be made, nobody looks.
     Raises: TargetUnreachable, SettingsInvalid, VerificationFailed.
     """
-    if not is_superuser(copy):
+    if not _is_superuser(copy):
         yield copy
         return
     with connect(_outside(copy), read_only=True) as connection:

@@ -77,14 +77,14 @@ class Snapshot:
             name for name, is_behind in seen.items() if is_behind is None
         )
 
-    def column(self, query: str) -> tuple[Any, ...]:
-        """The first column of what a query finds; nothing where it cannot be asked: no reason to lose all that was."""
+    def column(self, query: str) -> tuple[Any, ...] | None:
+        """The first column of what a query finds; None where it cannot be asked: no reason to lose all that was."""
         try:
             with self.connection.transaction():
                 return tuple(row[0] for row in self.connection.execute(_as_query(query)).fetchall())
         except Error as error:
             _require_open(self.connection, error)
-            return ()
+            return None
 
 
 @contextmanager
