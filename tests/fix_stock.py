@@ -272,5 +272,3 @@ def clean_up_after_killed_runs() -> None:
         owner = folder.name.removeprefix("cvt").partition("n")[0]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
             subprocess.run([*ROOT, "pg_dropcluster", "--stop", VERSION, folder.name], capture_output=True)
-
-

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import TupleRow
 
+from recovery.adapters.postgres.socket_owner import calling_as_its_owner
 from recovery.environment import NO_FILE, forget_the_shell
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
@@ -62,7 +63,8 @@ def open_connection(url: str = "", **parameters: Any) -> Connection:
     Raises: psycopg.Error.
     """
     forget_the_shell()
-    return psycopg.connect(url, passfile=NO_FILE, **parameters)
+    with calling_as_its_owner(parameters.get("host"), parameters.get("port")):
+        return psycopg.connect(url, passfile=NO_FILE, **parameters)
 
 
 @contextmanager
