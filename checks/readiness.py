@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from recovery.facts import Observation, ServerFacts
@@ -44,10 +45,11 @@ def version_refusal(major: int) -> str | None:
     return f"PostgreSQL {major} is older than {_OLDEST_SERVER}" if major < _OLDEST_SERVER else None
 
 
-def changes_refusal(*, apply: bool, restart: bool, first_backup: bool) -> str | None:
+def changes_refusal(apply: bool, options: Mapping[str, bool]) -> str | None:
     """Why nothing would come of what was asked for, or None: without `apply` a site is only looked at."""
-    if not apply and (restart or first_backup):
-        return f"{'--restart' if restart else '--first-backup'} does nothing without --apply"
+    asked = next((name for name, wanted in options.items() if wanted), None)
+    if not apply and asked:
+        return f"--{asked.replace('_', '-')} does nothing without --apply"
     return None
 
 

@@ -71,7 +71,7 @@ def restore_test_name(level: str = "data", moment: str = "random", repo: str = "
     return f"restore test{_of(repo)}, {moment} moment{'' if level == 'data' else ', rows not checked'}"
 
 
-def site_prepare_name(apply: bool = False, restart: bool = False, first_backup: bool = False) -> str:
+def site_prepare_name(apply: bool = False, restart: bool = False, first_backup: bool = False, **_: bool) -> str:
     """`prepare the site, only shown`."""
     parts = [" with restart" if restart else "", " and first backup" if first_backup else ""]
     return f"prepare the site{''.join(parts)}{'' if apply else ', only shown'}"

@@ -10,6 +10,7 @@ from recovery.gate import require
 from recovery.site import site
 from tasks.backups import read_server
 from tasks.copies import measure_free_space
+from tasks.entrances import find_closed_entrances, open_entrances
 from tasks.preparation import (
     change_server_settings,
     create_heartbeat,
@@ -22,11 +23,12 @@ from tasks.preparation import (
     find_stale_configuration,
     install_index_check,
     read_engine_version,
+    refuse_settings,
     restart_database,
     verify_archiving,
     write_backup_configuration,
 )
-from tasks.step import note, runbook
+from tasks.step import note, runbook, warn
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,12 @@ class Preparation:
 
 
 @runbook("Prepare the site", site_prepare_name)
-def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool = False) -> Preparation:
+def site_prepare(
+    apply: bool = False,
+    restart: bool = False,
+    first_backup: bool = False,
+    replace_archive_command: bool = False,
+) -> Preparation:
     """Make a site ready to be protected: roles, heartbeat, WAL archiving, repositories.
 
     Without `apply` it only says what it would change and why. It restarts nothing unasked.
@@ -49,9 +56,11 @@ def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool 
         apply: Make the changes. Off: only show them.
         restart: Also restart the database when a changed setting needs it.
         first_backup: Take the first full backup into every repository when all is ready.
+        replace_archive_command: Archive with our command also where somebody else's does it today.
     """
+    options = {"restart": restart, "first_backup": first_backup, "replace_archive_command": replace_archive_command}
     require(
-        changes_refusal(apply=apply, restart=restart, first_backup=first_backup),
+        changes_refusal(apply, options),
         next_step="add --apply, or leave the other out to see what would be changed",
     )
     server = read_server()
@@ -59,12 +68,18 @@ def site_prepare(apply: bool = False, restart: bool = False, first_backup: bool 
     refusal = preparation_refusal(server, engine, site().settings)
     require(refusal, next_step="correct recovery.toml or the server, then run this again")
     observations = server_observations(server, engine, measure_free_space())
+    refusal = refuse_settings(replace_archive_command=replace_archive_command)
+    if apply:
+        require(refusal, next_step="see docs/site-prepare.md, What it refuses")
+    elif refusal:
+        warn(refusal)
     steps = (
         (find_missing_roles, create_roles),
         (find_missing_heartbeat, create_heartbeat),
         (find_missing_index_check, install_index_check),
         (find_stale_configuration, write_backup_configuration),
         (find_differing_settings, change_server_settings),
+        (find_closed_entrances, open_entrances),
     )
     found: list[Change] = []
     for find, mend in steps:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from recovery.ownership import give_to_owner_above, make_folder, open_ours
 from recovery.redaction import redact
 
 # Who hears every entry of every journal of this process: the terminal of a `recover` command.
@@ -41,7 +42,7 @@ class Journal:
         entry = {"at": datetime.now(UTC).isoformat(), "run": self.run_id, "event": event, **details}
         # Text by text: in finished JSON a secret with a quote or an umlaut looks different.
         line = json.dumps(_redacted(json.loads(json.dumps(entry, default=plain))))
-        with self.file.open("a") as out:
+        with open_ours(self.file, "a") as out:
             out.write(line + "\n")
             out.flush()
             os.fsync(out.fileno())
@@ -73,7 +74,8 @@ class Journal:
     def leave(self, name: str, text: str) -> Path:
         """Keep a document (plan, report, check results) beside the journal."""
         path = self.folder / name
-        path.write_text(redact(text), encoding="utf-8")
+        with open_ours(path, "w") as out:
+            out.write(redact(text))
         return path
 
 
@@ -109,10 +111,15 @@ def new_run_id(name: str) -> str:
 
 
 def open_journal(runs_dir: Path, name: str) -> Journal:
-    """Begin the journal of a new run."""
+    """Begin the journal of a new run.
+
+    Raises: SettingsInvalid when this user may not write there.
+    """
     run_id = new_run_id(name)
     folder = runs_dir / run_id
-    folder.mkdir(parents=True, mode=0o750)
+    make_folder(runs_dir)
+    give_to_owner_above(runs_dir)  # root may have made it when root kept what it made
+    make_folder(folder, mode=0o750, exist_ok=False)
     return Journal(run_id, folder)
 
 

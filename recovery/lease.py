@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from recovery.errors import Busy, SettingsInvalid
+from recovery.ownership import make_folder, open_ours
 from recovery.waiting import wait_until
 
 _NAME_SECONDS = 10.0  # a holder writes its name right after it took the lease
@@ -22,12 +23,12 @@ _BUSY_NEXT = "wait for it, or stop that process; then run this again"
 def hold_lease(state_dir: Path, name: str) -> Iterator[None]:
     """Hold the lease of this site while the block runs.
 
-    Raises: Busy when another process holds it; it says which.
+    Raises: Busy when another process holds it; it says which. SettingsInvalid when this user may not write there.
     Ref.: fcntl(2), open file description locks: looking at one does not take it.
     """
-    state_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(state_dir)
     path = state_dir / f"{name}.lease"
-    with path.open("a+") as file:
+    with open_ours(path, "a+") as file:
         try:
             fcntl.fcntl(file, fcntl.F_OFD_SETLK, _lock())
         except BlockingIOError as error:

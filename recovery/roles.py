@@ -66,6 +66,9 @@ class BackupStore(Protocol):
     def server_settings(self) -> dict[str, str]:
         """What the database server must be told so that its WAL comes here."""
 
+    def is_own_archive_command(self, command: str) -> bool:
+        """Whether this archive_command is one of ours, of today or of before."""
+
     def configuration_is_current(self) -> bool:
         """Whether the engine's configuration is what the settings say today."""
 

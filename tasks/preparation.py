@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from recovery.adapters.postgres import preparation
+from checks.server_settings import ALSO_READ, differing_settings, setting_changes, settings_refusal
+from recovery.adapters.postgres import preparation, server_settings
+from recovery.adapters.postgres.server import seen_through
 from recovery.facts import Change
+from recovery.server_setting import ServerSetting
 from recovery.site import site
 from tasks.step import action, probe, verify
 
@@ -18,7 +21,8 @@ def read_engine_version() -> tuple[int, int]:
 def find_missing_roles() -> list[Change]:
     """See whether the roles of the checks and of the backups are there and have their rights."""
     address = site().admin_address()
-    changes = [change for role in _roles() for change in preparation.role_changes(address, role)]
+    changes = [change for role in roles_of_site() for change in preparation.role_changes(address, role)]
+    changes += preparation.connect_changes(address, roles_of_site(), _databases())
     return changes + preparation.right_changes(address, site().settings.database.backup_user)
 
 
@@ -26,15 +30,17 @@ def find_missing_roles() -> list[Change]:
 def create_roles() -> None:
     """Create the two roles with the least rights that serve. Idempotent."""
     address, database = site().admin_address(), site().settings.database
-    for role in _roles():
+    for role in roles_of_site():
         preparation.apply_role(address, role)
+    preparation.apply_connect(address, roles_of_site(), _databases())
     preparation.apply_rights(address, database.backup_user)
 
 
 @probe
 def find_missing_heartbeat() -> list[Change]:
     """See whether the heartbeat table is in the application's database."""
-    return preparation.heartbeat_changes(site().admin_address(site().settings.database.name))
+    database = site().settings.database
+    return preparation.heartbeat_changes(site().admin_address(database.name), database.backup_user)
 
 
 @action
@@ -59,15 +65,32 @@ def install_index_check() -> None:
 
 
 @probe
+def read_archive_settings() -> dict[str, ServerSetting]:
+    """Read the server's settings that archiving depends on, and where they come from."""
+    wanted = site().backups.server_settings()
+    return server_settings.read_settings(site().admin_address(), (*wanted, *ALSO_READ))
+
+
+@probe
 def find_differing_settings() -> list[Change]:
     """See which server settings differ from what archiving needs."""
-    return list(preparation.setting_changes(site().admin_address(), site().backups.server_settings()))
+    backups = site().backups
+    return setting_changes(read_archive_settings(), backups.server_settings(), backups.is_own_archive_command)
+
+
+@probe
+def refuse_settings(*, replace_archive_command: bool) -> str | None:
+    """See whether the server's settings are ours to change: nobody else archives its WAL, nothing overrides them."""
+    backups, found = site().backups, read_archive_settings()
+    ours = backups.is_own_archive_command
+    return settings_refusal(found, backups.server_settings(), ours, replace_archive_command=replace_archive_command)
 
 
 @action
 def change_server_settings() -> None:
     """Set what archiving needs; what needs a restart waits for one. Idempotent."""
-    preparation.apply_settings(site().admin_address(), site().backups.server_settings())
+    wanted = differing_settings(read_archive_settings(), site().backups.server_settings())
+    server_settings.apply_settings(site().admin_address(), wanted)
 
 
 @probe
@@ -102,7 +125,13 @@ def verify_archiving() -> None:
     site().backups.check_archiving()
 
 
-def _roles() -> tuple[preparation.Role, preparation.Role]:
+def _databases() -> tuple[str, ...]:
+    """Where the two roles work: the application's database, and the one for what concerns the whole server."""
+    return tuple(dict.fromkeys((site().settings.database.name, seen_through(site().admin_address()))))
+
+
+def roles_of_site() -> tuple[preparation.Role, preparation.Role]:
+    """The reader and the backup role, with their passwords."""
     database, reveal = site().settings.database, site().secrets.reveal
     return (
         preparation.reader_role(database.reader_user, reveal(database.reader_password)),

@@ -14,6 +14,7 @@ import typer
 from recovery.environment import our_environment
 from recovery.errors import SettingsInvalid
 from recovery.lease import lease_holder
+from recovery.ownership import make_folder, open_ours
 from recovery.server_address import LEASE, answers, noted_address, running_server, server_folder
 from recovery.settings.load import settings_environment
 from recovery.waiting import wait_until
@@ -87,8 +88,8 @@ def _url_or_over(state_dir: Path, seconds: float) -> str:
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    with (folder / "serve.log").open("wb") as out:
+    make_folder(folder, mode=0o711)
+    with open_ours(folder / "serve.log", "w") as out:
         return subprocess.Popen(
             _command(),
             env=our_environment(settings_environment()),

@@ -23,11 +23,21 @@ def prepare(
     first_backup: Annotated[
         bool, typer.Option("--first-backup", help="take the first full backup when all is ready")
     ] = False,
+    replace_archive_command: Annotated[
+        bool,
+        typer.Option("--replace-archive-command", help="archive with our command where somebody else's does it today"),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show, and with --apply make, what this site needs to be protected. Idempotent."""
     found = show_run(
-        "flows.site_prepare", "site_prepare", as_json, apply=apply, restart=restart, first_backup=first_backup
+        "flows.site_prepare",
+        "site_prepare",
+        as_json,
+        apply=apply,
+        restart=restart,
+        first_backup=first_backup,
+        replace_archive_command=replace_archive_command,
     )
     if as_json:
         print_json(found)

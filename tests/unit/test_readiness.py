@@ -25,7 +25,7 @@ from tests.unit.build import server, settings
 def test_without_apply_nothing_else_is_asked_for(
     apply: bool, restart: bool, first_backup: bool, said: str | None
 ) -> None:
-    assert changes_refusal(apply=apply, restart=restart, first_backup=first_backup) == said
+    assert changes_refusal(apply, {"restart": restart, "first_backup": first_backup}) == said
 
 
 @pytest.mark.parametrize(

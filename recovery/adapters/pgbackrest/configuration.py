@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +104,20 @@ def pgpass(database: DatabaseSettings, reveal: Reveal) -> str:
 
 def archive_command(backup: BackupSettings, places: Places) -> str:
     """The server's archive_command. It fails on a server that is not pg1: a fence against a stale primary."""
-    return (
-        f"pgbackrest --config={places.config_file} --config-include-path={places.include_dir} "
-        f"--stanza={backup.stanza} archive-push %p"
+    words = (
+        f"--config={places.config_file}",
+        f"--config-include-path={places.include_dir}",
+        f"--stanza={backup.stanza}",
     )
+    # The server hands it to a shell, after it has put names in the place of %p and %f.
+    options = " ".join(shlex.quote(word).replace("%", "%%") for word in words)
+    return f"pgbackrest {options} archive-push %p"
+
+
+def is_own_archive_command(command: str, places: Places) -> bool:
+    """Whether a command pushes WAL with the configuration that we generate here."""
+    ours = shlex.quote(f"--config={places.config_file}").replace("%", "%%")
+    return "archive-push" in command and ours in command
 
 
 def _common(backup: BackupSettings, places: Places) -> dict[str, str]:

@@ -110,6 +110,10 @@ class PgBackRest:
             "archive_timeout": str(self._settings.backup.archive_timeout_seconds),
         }
 
+    def is_own_archive_command(self, command: str) -> bool:
+        """Whether this archive_command is one of ours, of today or of before."""
+        return configuration.is_own_archive_command(command, self.places)
+
     def create_stanza(self) -> None:
         """Make the stanza in every repository. Idempotent. Waits for the archiver, which holds the lock, too."""
         self._when_free(lambda: self._run("stanza-create", seconds=300))

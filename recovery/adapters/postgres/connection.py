@@ -12,6 +12,7 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 
 from recovery.adapters.postgres.no_way_in import no_way_in
+from recovery.adapters.postgres.socket_owner import calling_as_its_owner
 from recovery.environment import NO_FILE, forget_the_shell
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
@@ -108,7 +109,8 @@ def open_connection(url: str = "", **parameters: Any) -> Connection:
     Raises: psycopg.Error.
     """
     forget_the_shell()
-    return psycopg.connect(url, passfile=NO_FILE, **parameters)
+    with calling_as_its_owner(parameters.get("host"), parameters.get("port")):
+        return psycopg.connect(url, passfile=NO_FILE, **parameters)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import LiteralString
 
 from psycopg import sql
 
@@ -24,7 +25,13 @@ _BACKUP_FUNCTIONS = (
     "pg_wal_replay_pause()",
     "pg_wal_replay_resume()",
 )
-_INDEX_CHECK = "bt_index_check(regclass)"
+# The function is called by its schema: the extension may stand in any.
+_INDEX_CHECK: LiteralString = """
+SELECT p.oid, n.nspname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid
+WHERE e.extname = 'amcheck' AND p.proname = 'bt_index_check' AND p.pronargs = 1
+"""
 _HEARTBEAT = f"""
 CREATE SCHEMA IF NOT EXISTS {_SCHEMA};
 CREATE TABLE IF NOT EXISTS {_SCHEMA}.heartbeat (
@@ -68,7 +75,7 @@ def role_changes(address: DatabaseAddress, role: Role) -> list[Change]:
     with connect(address, read_only=True) as connection:
         row = connection.execute(
             """SELECT rolcanlogin AND rolbypassrls = %s AND NOT rolsuper
-                      AND (SELECT count(*) FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+                      AND (SELECT count(DISTINCT g.oid) FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
                            WHERE m.member = r.oid AND g.rolname = ANY(%s)) = %s
                FROM pg_roles r WHERE rolname = %s""",
             (role.bypass_row_security, list(role.member_of), len(role.member_of), role.name),
@@ -103,12 +110,16 @@ def _scram(connection: Connection, role: Role) -> str:
     ).decode()
 
 
-def heartbeat_changes(address: DatabaseAddress) -> list[Change]:
-    """Whether the heartbeat is missing in the application's database."""
+def heartbeat_changes(address: DatabaseAddress, backup_user: str) -> list[Change]:
+    """Whether the heartbeat is missing in the application's database, or the backup role may not write it."""
     with connect(address, read_only=True) as connection:
-        found = one_row(connection, "SELECT to_regprocedure('clickview_recovery.beat()') IS NOT NULL")[0]
+        query: LiteralString = """
+            SELECT has_function_privilege(r.oid, to_regprocedure('clickview_recovery.beat()'), 'EXECUTE')
+                   AND has_schema_privilege(r.oid, to_regnamespace('clickview_recovery'), 'USAGE')
+            FROM pg_roles r WHERE rolname = %s"""
+        row = connection.execute(query, (backup_user,)).fetchone()
     why = "an idle site stays recoverable to every moment, and a loss can be measured"
-    return [] if found else [Change("create the heartbeat table", why)]
+    return [] if row and row[0] else [Change("create the heartbeat table", why)]
 
 
 def apply_heartbeat(address: DatabaseAddress, backup_user: str, reader_user: str) -> None:
@@ -125,15 +136,11 @@ def apply_heartbeat(address: DatabaseAddress, backup_user: str, reader_user: str
 def index_check_changes(address: DatabaseAddress, reader_user: str) -> list[Change]:
     """Whether the checks may look into indexes of the application's database."""
     with connect(address, read_only=True) as connection:
-        row = one_row(
-            connection,
-            """SELECT to_regprocedure('bt_index_check(regclass)') IS NOT NULL,
-                      EXISTS (SELECT 1 FROM pg_roles WHERE rolname = %s),
-                      EXISTS (SELECT 1 FROM pg_available_extensions WHERE name = 'amcheck')""",
-            (reader_user,),
-        )
-        allowed = row[0] and row[1] and _may_execute(connection, reader_user, _INDEX_CHECK)
-    if allowed or not row[2]:
+        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (reader_user,)).fetchone() is not None
+        can = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'amcheck'").fetchone() is not None
+        found = connection.execute(_INDEX_CHECK).fetchone()
+        allowed = known and found is not None and _may_execute(connection, reader_user, found[0])
+    if allowed or not can:
         return []
     return [Change(f"install amcheck and let {reader_user} use it", "indexes of the live database can be checked")]
 
@@ -142,8 +149,40 @@ def apply_index_check(address: DatabaseAddress, reader_user: str) -> None:
     """Install amcheck in the application's database for the checks. Idempotent."""
     with connect(address) as connection:
         connection.execute("CREATE EXTENSION IF NOT EXISTS amcheck")
-        grant = sql.SQL("GRANT EXECUTE ON FUNCTION bt_index_check(regclass) TO {}")
-        connection.execute(grant.format(sql.Identifier(reader_user)))
+        schema = one_row(connection, _INDEX_CHECK)[1]
+        grant = sql.SQL("GRANT EXECUTE ON FUNCTION {}(regclass) TO {}")
+        connection.execute(grant.format(sql.Identifier(schema, "bt_index_check"), sql.Identifier(reader_user)))
+
+
+def connect_changes(address: DatabaseAddress, roles: Sequence[Role], databases: Sequence[str]) -> list[Change]:
+    """Which databases would not let these roles in: by default every role may connect, but PUBLIC may have lost it."""
+    with connect(address, read_only=True) as connection:
+        return [
+            Change(f"let {role.name} connect to database {name}", "not every role may, there")
+            for role in roles
+            for name in databases
+            if not _may_connect(connection, role.name, name)
+        ]
+
+
+def apply_connect(address: DatabaseAddress, roles: Sequence[Role], databases: Sequence[str]) -> None:
+    """Let these roles connect to these databases, where they may not by any other right. Idempotent."""
+    with connect(address) as connection:
+        for role in roles:
+            for name in databases:
+                if not _may_connect(connection, role.name, name):
+                    grant = sql.SQL("GRANT CONNECT ON DATABASE {} TO {}")
+                    connection.execute(grant.format(sql.Identifier(name), sql.Identifier(role.name)))
+
+
+def _may_connect(connection: Connection, role: str, database: str) -> bool:
+    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is not None
+    asked = (role if known else "public", database)
+    return bool(
+        one_row(
+            connection, "SELECT has_database_privilege(%s, oid, 'CONNECT') FROM pg_database WHERE datname = %s", asked
+        )[0]
+    )
 
 
 def right_changes(address: DatabaseAddress, backup_user: str) -> list[Change]:
@@ -158,7 +197,7 @@ def right_changes(address: DatabaseAddress, backup_user: str) -> list[Change]:
     )
 
 
-def _may_execute(connection: Connection, role: str, function: str) -> bool:
+def _may_execute(connection: Connection, role: str, function: str | int) -> bool:
     return bool(one_row(connection, "SELECT has_function_privilege(%s, %s, 'EXECUTE')", (role, function))[0])
 
 
@@ -168,33 +207,6 @@ def apply_rights(address: DatabaseAddress, backup_user: str) -> None:
         for function in _BACKUP_FUNCTIONS:
             call = sql.SQL(function)
             connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(call, sql.Identifier(backup_user)))
-
-
-def setting_changes(address: DatabaseAddress, wanted: dict[str, str]) -> Iterator[Change]:
-    """Which server settings differ from what archiving needs."""
-    with connect(address, read_only=True) as connection:
-        for name, value in wanted.items():
-            row = one_row(connection, "SELECT setting, context FROM pg_settings WHERE name = %s", (name,))
-            if row[0] != value:
-                yield Change(f"set {name} = {value}", _REASONS[name], needs_restart=row[1] == "postmaster")
-
-
-def apply_settings(address: DatabaseAddress, wanted: dict[str, str]) -> None:
-    """Set server settings and reload; what needs a restart takes effect with the next one. Idempotent."""
-    with connect(address) as connection:
-        for name, value in wanted.items():
-            statement = sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value))
-            connection.execute(statement)
-        connection.execute("SELECT pg_reload_conf()")
-
-
-_REASONS = {
-    "archive_mode": "WAL leaves the server, so that every moment can be recovered",
-    "archive_command": "WAL goes to every repository",
-    "archive_timeout": "an idle site archives its WAL in time for the RPO",
-    "track_commit_timestamp": "the exact moment of a commit is known, and lost rows can be named",
-    "wal_level": "the WAL holds enough for recovery and for a standby",
-}
 
 
 def _purpose(role: Role) -> str:

@@ -11,6 +11,7 @@ from typing import IO
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.errors import RecoveryError, SettingsInvalid, VerificationFailed
 from recovery.facts import DatabaseAddress
+from recovery.ownership import make_folder, open_ours
 from recovery.stopping import finishing
 from recovery.waiting import wait_until
 from recovery.wal import format_lsn, parse_lsn
@@ -49,8 +50,8 @@ def _held(mark: Path) -> Iterator[IO[str]]:
     """The mark, while no other run has it: a lock ends with its process, what is written stays."""
     with ExitStack() as opened:
         try:
-            mark.parent.mkdir(parents=True, exist_ok=True)
-            note = opened.enter_context(mark.open("a+"))
+            make_folder(mark.parent)
+            note = opened.enter_context(open_ours(mark, "a+"))
             fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise VerificationFailed(

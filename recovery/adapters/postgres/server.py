@@ -107,6 +107,12 @@ class PostgresServer:
             return _heartbeat(connection)
 
 
+def seen_through(address: DatabaseAddress) -> str:
+    """The database through which a server without a name of one is looked at."""
+    with connect(address, read_only=True) as connection:
+        return str(one_row(connection, "SELECT current_database()")[0])
+
+
 def beat(connection: Connection) -> datetime:
     """Write the heartbeat row."""
     moment: datetime = one_row(connection, "SELECT clickview_recovery.beat()")[0]

@@ -1,0 +1,93 @@
+"""See that every role comes in by the way it will use, and mend pg_hba.conf where one does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from checks.admission import entrance_changes, hba_refusal, missing_lines, password_refusal, refused_passwords
+from recovery.adapters.postgres import hba_file, preparation
+from recovery.adapters.postgres.server import seen_through
+from recovery.admission import Entrance
+from recovery.errors import VerificationFailed
+from recovery.facts import Change, DatabaseAddress
+from recovery.gate import require
+from recovery.site import site
+from tasks.preparation import roles_of_site
+from tasks.step import action, note, probe
+
+
+@dataclass(frozen=True)
+class _Way:
+    """An address that a role uses, what for, and what it is a member of once it is made."""
+
+    address: DatabaseAddress
+    purpose: str
+    groups: tuple[str, ...]
+
+
+@probe
+def find_closed_entrances() -> list[Change]:
+    """Try each role the way it will be used; name the line of pg_hba.conf, or the password, that is missing."""
+    entrances, file = _entrances(), hba_file.read_hba_file(site().admin_address())
+    database = site().settings.database
+    names = {
+        database.backup_user: "database.backup_password",
+        database.reader_user: "database.reader_password",
+    }
+    require(
+        password_refusal(entrances, file, names),
+        next_step="write it in recovery.toml (a reference to a file of mode 0600 is best)",
+    )
+    changes = entrance_changes(entrances, file)
+    if changes:
+        require(hba_refusal(file), next_step="correct that line, SELECT pg_reload_conf(), then run this again")
+    return changes
+
+
+@action
+def open_entrances() -> None:
+    """Write what is missing into pg_hba.conf, set passwords that are not taken, and try each role again. Idempotent."""
+    admin = site().admin_address()
+    entrances, file = _entrances(), hba_file.read_hba_file(admin)
+    for role in roles_of_site():
+        if role.name in refused_passwords(entrances, file):
+            preparation.apply_role(admin, role)
+    if lines := missing_lines(entrances, file):
+        kept = hba_file.add_lines(site().host, admin, lines)
+        note(f"the pg_hba.conf of before is kept as {kept}")
+    for way in _ways():
+        if not hba_file.wait_until_in(way.address):
+            raise VerificationFailed(
+                f"role {way.address.user} does not come in at {way.address.host}:{way.address.port},"
+                f" database {way.address.name}",
+                "the server's log says why",
+            )
+
+
+def _entrances() -> list[Entrance]:
+    return [_entrance(way) for way in _ways()]
+
+
+def _entrance(way: _Way) -> Entrance:
+    address = way.address
+    groups = hba_file.read_groups(site().admin_address(), address.user)
+    found = Entrance(
+        role=address.user,
+        database=address.name,
+        client=hba_file.address_seen(address.host, address.port),
+        purpose=way.purpose,
+        groups=way.groups if groups is None else groups,
+        has_password=address.password is not None,
+    )
+    return found if groups is None else replace(found, let_in=hba_file.comes_in(address))
+
+
+def _ways() -> list[_Way]:
+    database = site().settings.database
+    reader, backup = roles_of_site()
+    on_socket = replace(site().backup_address(seen_through(site().admin_address())), host=str(database.socket_dir))
+    return [
+        _Way(on_socket, "pgBackRest comes over the socket, with this role's password", backup.member_of),
+        _Way(site().backup_address(), "the heartbeat comes with this role's password", backup.member_of),
+        _Way(site().reader_address(), "the data checks come with this role's password", reader.member_of),
+    ]

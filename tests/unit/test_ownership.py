@@ -1,0 +1,105 @@
+"""What root leaves belongs to whom the folder belongs; who may not write is told so."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from recovery.errors import SettingsInvalid
+from recovery.journal import open_journal
+from recovery.lease import hold_lease
+from recovery.ownership import make_folder, open_ours
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state folder that belongs to another user."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    os.chown(folder, 4711, 4712)
+    return folder
+
+
+def owners(folder: Path) -> set[tuple[int, int]]:
+    return {(one.lstat().st_uid, one.lstat().st_gid) for one in [folder, *folder.rglob("*")]}
+
+
+@as_root
+def test_journal_documents_and_leases_of_root_belong_to_whom_the_state_folder_belongs(state: Path) -> None:
+    journal = open_journal(state / "runs", "backup")
+    journal.write("note")
+    journal.leave("report.md", "text")
+    with hold_lease(state, "restore"):
+        pass
+    assert owners(state) == {(4711, 4712)}
+
+
+@as_root
+def test_what_root_kept_before_is_given_away(state: Path) -> None:
+    (state / "runs").mkdir()
+    open_journal(state / "runs", "backup")
+    assert owners(state) == {(4711, 4712)}
+
+
+@as_root
+def test_a_folder_that_is_there_stays_whose_it_is(state: Path) -> None:
+    make_folder(state)
+    assert state.stat().st_uid == 4711
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("precious")
+    (tmp_path / "journal.jsonl").symlink_to(tmp_path / "theirs")
+    with pytest.raises(OSError, match="symbolic"):
+        open_ours(tmp_path / "journal.jsonl", "a")
+    assert (tmp_path / "theirs").read_text() == "precious"
+
+
+def test_who_may_not_write_is_told_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(SettingsInvalid) as said:
+        open_journal(tmp_path / "runs", "backup")
+    assert str(said.value) == (
+        f"user {me} may not write {tmp_path}, which belongs to {me}\n"
+        f"NEXT: run this as the user it belongs to, or give it away as root: chown -R {me}: {tmp_path}"
+    )
+
+
+@as_root
+def test_roots_thread_calls_as_the_owner_of_the_socket_and_no_other_thread_does() -> None:
+    """In a process of its own: what changes a user here must not change the tests' own."""
+    tmp_path = tempfile.mkdtemp(dir="/tmp")  # one that others may pass through to
+    program = f"""
+import os, socket, struct, threading
+from recovery.adapters.postgres.socket_owner import calling_as_its_owner
+folder = {tmp_path!r}
+server = socket.socket(socket.AF_UNIX); server.bind(folder + "/.s.PGSQL.1"); server.listen()
+os.chown(folder + "/.s.PGSQL.1", 4711, 4711); os.chmod(folder + "/.s.PGSQL.1", 0o777)
+os.chmod(folder, 0o755)
+seen, go, looked = [], threading.Event(), threading.Event()
+threading.Thread(target=lambda: (go.wait(), seen.append(os.geteuid()), looked.set())).start()
+with calling_as_its_owner(folder, 1):
+    go.set(); looked.wait()
+    client = socket.socket(socket.AF_UNIX); client.connect(folder + "/.s.PGSQL.1")
+    inside = os.geteuid()
+peer = server.accept()[0].getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+print(inside, *seen, struct.unpack("3i", peer)[1], os.geteuid())
+with calling_as_its_owner("localhost", 1), calling_as_its_owner(folder, 2):
+    print(os.geteuid())
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    shutil.rmtree(tmp_path)
+    assert told.stdout.split() == ["4711", "0", "4711", "0", "0"]
