@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -338,6 +340,14 @@ class DatabaseAddress:
     name: str
     user: str
     password: str | None = field(default=None, repr=False)
+
+    @property
+    def psql(self) -> str:
+        """The command that goes there, as a shell takes it."""
+        # A name with = would be read as a list of parameters.
+        escaped = self.name.replace("\\", "\\\\").replace("'", "\\'")
+        name = f"dbname='{escaped}'" if re.search(r"=|^postgres(ql)?://", self.name) else self.name
+        return shlex.join(["psql", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", name])
 
 
 @dataclass(frozen=True)
