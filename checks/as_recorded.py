@@ -13,7 +13,7 @@ from datetime import UTC
 
 from checks.clickview import clickview_suite
 from checks.expectation import FOREIGN_KEYS, FRESHNESS, UNIQUE_KEYS, agreed, not_checked, same_thing
-from recovery.catalog import Catalog, Index, TableName
+from recovery.catalog import Catalog, Index, TableName, spoken
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import RecordedFacts, UnaskedRule, Witness
 
@@ -214,7 +214,7 @@ def _tables(catalog: Catalog) -> _Told:
 
 def _columns(catalog: Catalog) -> _Told:
     return {
-        f"{table.name}.{one.name}": f"{one.type_name} not null" if one.not_null else one.type_name
+        f"{table.name}.{spoken(one.name)}": f"{one.type_name} not null" if one.not_null else one.type_name
         for table in catalog.tables
         for one in table.columns
     }
@@ -222,7 +222,7 @@ def _columns(catalog: Catalog) -> _Told:
 
 def _foreign_keys(catalog: Catalog) -> _Told:
     return {
-        f"{one.table}: {one.name}": f"{', '.join(one.columns)} → {one.parent} ({', '.join(one.parent_columns)})"
+        f"{one.table}: {spoken(one.name)}": f"{_listed(one.columns)} → {one.parent} ({_listed(one.parent_columns)})"
         f"{'' if one.validated else ' not valid'}"
         for one in catalog.foreign_keys
     }
@@ -230,9 +230,13 @@ def _foreign_keys(catalog: Catalog) -> _Told:
 
 def _checks(catalog: Catalog) -> _Told:
     return {
-        f"{one.table}: {one.name}": f"{one.condition}{'' if one.validated else ' not valid'}"
+        f"{one.table}: {spoken(one.name)}": f"{one.condition}{'' if one.validated else ' not valid'}"
         for one in catalog.check_constraints
     }
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(map(spoken, columns))
 
 
 def _indexes(catalog: Catalog) -> _Told:
@@ -244,11 +248,11 @@ def _validity(catalog: Catalog) -> _Told:
 
 
 def _sequences(catalog: Catalog) -> _Told:
-    return {str(one.name): f"{one.table}.{one.column}" for one in catalog.sequences}
+    return {str(one.name): f"{one.table}.{spoken(one.column)}" for one in catalog.sequences}
 
 
 def _policies(catalog: Catalog) -> _Told:
-    return {f"{one.table}: {one.name}": one.definition for one in catalog.policies}
+    return {f"{one.table}: {spoken(one.name)}": one.definition for one in catalog.policies}
 
 
 def _owners(catalog: Catalog) -> _Told:

@@ -24,7 +24,7 @@ from checks.expectation import (
     rows_meet,
     without_repeats,
 )
-from recovery.catalog import Catalog, CheckConstraint, Column, Table, TableName, UniqueKey, quoted
+from recovery.catalog import Catalog, CheckConstraint, Column, Table, TableName, UniqueKey, quoted, spoken
 from recovery.expectation import Expectation, ExpectationKind
 from recovery.facts import TableCount
 
@@ -150,18 +150,18 @@ def _row_count(count: TableCount, *, exact: bool, tolerance: float) -> Expectati
 
 def _foreign_keys(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.foreign_keys:
-        name = f"{key.table}.{'+'.join(key.columns)} points at a row of {key.parent}"
+        name = f"{key.table}.{'+'.join(map(spoken, key.columns))} points at a row of {key.parent}"
         if key.period:
             yield not_checked(FOREIGN_KEYS, name, PERIOD)
             continue
-        expected = f"every one is a row of {key.parent} ({key.name})"
+        expected = f"every one is a row of {key.parent} ({spoken(key.name)})"
         one = no_rows(FOREIGN_KEYS, name, expected, orphans(catalog, key), table=key.table)
         yield one if key.validated else replace(one, known=NOT_VALID)
 
 
 def _unique_keys(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.unique_keys:
-        name, expected = f"{key.table}: {key.name} is unique", f"no two rows share {', '.join(key.terms)}"
+        name, expected = f"{key.table}: {spoken(key.name)} is unique", f"no two rows share {', '.join(key.terms)}"
         if key.columns and key.nulls_distinct:
             one = Expectation(UNIQUE_KEYS, name, expected, ExpectationKind.UNIQUE, key.table, columns=key.columns)
             one = replace(one, only=catalog.only(key.table))
@@ -205,7 +205,7 @@ def _constraints(catalog: Catalog) -> Iterator[Expectation]:
 
 
 def _condition(catalog: Catalog, check: CheckConstraint) -> Expectation:
-    name, expected = f"{check.table}: {check.name} holds", f"every row meets {check.condition}"
+    name, expected = f"{check.table}: {spoken(check.name)} holds", f"every row meets {check.condition}"
     breaks, only = f"({check.condition}) IS FALSE", catalog.only(check.table)
     shown = identity(catalog, check.table)
     return rows_meet("constraints", name, expected, check.table, breaks, shown=shown, only=only)
@@ -221,11 +221,11 @@ def _unvalidated(catalog: Catalog) -> Iterator[Expectation]:
     for key in catalog.check_constraints:
         if not key.validated:
             breaks = f"({key.condition}) IS FALSE"
-            yield _not_promised(catalog, key.table, key.name, f"every row meets {key.condition}", breaks)
+            yield _not_promised(catalog, key.table, spoken(key.name), f"every row meets {key.condition}", breaks)
     for table in catalog.tables:
         for column in table.columns:
             if column.not_null and not column.validated:
-                yield _not_promised(catalog, table.name, f"{column.name} not null", "no NULL", _is_null(column))
+                yield _not_promised(catalog, table.name, f"{spoken(column.name)} not null", "no NULL", _is_null(column))
 
 
 def _not_promised(catalog: Catalog, table: TableName, what: str, expected: str, breaks: str) -> Expectation:
@@ -272,7 +272,7 @@ def _sequences(catalog: Catalog, source: Source) -> Iterator[Expectation]:
         column, last = f"c.{quoted(sequence.column)}", f"SELECT s.last_value FROM {sequence.name.sql} s"
         ahead = rows_meet(
             "sequences",
-            f"{sequence.name} is ahead of {sequence.table}.{sequence.column}",
+            f"{sequence.name} is ahead of {sequence.table}.{spoken(sequence.column)}",
             "the next value is free",
             sequence.table,
             f"({column} > ({last}) OR {column} = ({last} WHERE NOT s.is_called))",

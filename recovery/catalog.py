@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 
 
 def quoted(identifier: str) -> str:
     """A name as SQL takes it literally."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def spoken(identifier: str) -> str:
+    """A name as people read it, and SQL takes it: plain, or in quotes; on one line whatever it holds.
+
+    Two names are never written alike, nor is one of two parts like one of three.
+    """
+    if _PLAIN.fullmatch(identifier):
+        return identifier
+    if not any(map(_unseen, identifier)):
+        return quoted(identifier)
+    escaped = identifier.replace("\\", "\\\\")
+    return "U&" + quoted("".join(f"\\+{ord(one):06X}" if _unseen(one) else one for one in escaped))
+
+
+def _unseen(letter: str) -> bool:
+    """Whether a letter is one that nobody sees, or that ends a line."""
+    return letter != " " and unicodedata.category(letter)[0] in "CZ"
 
 
 @dataclass(frozen=True)
@@ -28,7 +49,7 @@ class TableName:
         return f"ONLY {self.sql}" if only else self.sql
 
     def __str__(self) -> str:
-        return self.name if self.schema == "public" else f"{self.schema}.{self.name}"
+        return spoken(self.name) if self.schema == "public" else f"{spoken(self.schema)}.{spoken(self.name)}"
 
 
 def table_name(text: str) -> TableName:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -348,6 +350,15 @@ class DatabaseAddress:
         """As a person is told of it."""
         where = f"{self.host}:{self.port}"
         return f"{self.name} on {where}" if self.name else f"the server on {where}"
+
+    @property
+    def psql(self) -> str:
+        """The command that goes there, as a shell takes it."""
+        # A name with = would be read as a list of parameters.
+        name = self.name or "postgres"
+        escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+        name = f"dbname='{escaped}'" if re.search(r"=|^postgres(ql)?://", name) else name
+        return shlex.join(["psql", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", name])
 
 
 @dataclass(frozen=True)

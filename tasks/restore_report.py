@@ -108,7 +108,7 @@ def _kept(report: RestoreReport) -> str:
     where = report.address
     if report.copy is None or where is None:
         return "nothing was kept"
-    return f"the copy {report.copy} is kept: psql -h {where.host} -p {where.port} -U {where.user} -d {where.name or 'postgres'}"
+    return f"the copy {report.copy} is kept: {where.psql}"
 
 
 def _drop(report: RestoreReport) -> str:

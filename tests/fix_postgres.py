@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.postgres.preparation import apply_heartbeat, apply_role, reader_role
 from recovery.adapters.process import Host
 from recovery.facts import DatabaseAddress
 from sandbox.fill import fill, make_schema
+from sandbox.strange import DATABASE, make_strange
 from tests.conftest import require_programs
 
 BIN = Path("/usr/lib/postgresql/15/bin")
@@ -97,6 +99,29 @@ def _make_pristine(made: Cluster) -> None:
     with connect(pristine) as connection:
         connection.execute("CREATE ROLE beats")
     apply_heartbeat(pristine, "beats", READER)
+
+
+@pytest.fixture(scope="session")
+def strange_template(cluster: Cluster) -> DatabaseAddress:
+    """A database with all that is strange, and few small tables."""
+    address = replace(cluster.admin, name="strange")
+    with connect(cluster.admin) as connection:
+        connection.execute("CREATE DATABASE strange OWNER clickview")
+    make_strange(replace(address, user="clickview"), address, tables=90)
+    return address
+
+
+@pytest.fixture
+def strange(cluster: Cluster, strange_template: DatabaseAddress) -> Iterator[DatabaseAddress]:
+    """A copy of it, under a strange name, that a test may break."""
+    dropped = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE))
+    made = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    with connect(cluster.admin) as connection:
+        connection.execute(dropped)
+        connection.execute(made.format(*map(sql.Identifier, (DATABASE, strange_template.name))))
+    yield replace(cluster.admin, name=DATABASE)
+    with connect(cluster.admin) as connection:
+        connection.execute(dropped)
 
 
 @pytest.fixture

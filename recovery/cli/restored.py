@@ -66,7 +66,7 @@ def _whereabouts(report: RestoreReport) -> str:
         where = report.address
         return (
             f"The copy {report.copy} runs beside the site:\n"
-            f"  psql -h {where.host} -p {where.port} -U {where.user} -d {where.name or 'postgres'}\n"
+            f"  {where.psql}\n"
             f"Drop it when you are done: recover backup drop-copy {report.copy}"
         )
     return f"Backup {report.plan.backup.label} is proven ({report.level}); nothing was kept."

@@ -71,7 +71,7 @@ RECORD = RecordedFacts(1, NOW, True, (TableCount(USERS, 3),), SOURCE)
 
 without_notes = replace(SOURCE, tables=SOURCE.tables[:1], foreign_keys=())
 DIFFERENCES: dict[str, tuple[Catalog, str, str]] = {
-    "a table is gone": (without_notes, "no table is missing", 'app.no,"tes is missing'),
+    "a table is gone": (without_notes, "no table is missing", 'app."no,""tes" is missing'),
     "a table is new": (
         replace(SOURCE, tables=(*SOURCE.tables, Table(TableName("public", "x"), ()))),
         "no table is new",
@@ -87,17 +87,17 @@ DIFFERENCES: dict[str, tuple[Catalog, str, str]] = {
             SOURCE, tables=(SOURCE.tables[0], replace(SOURCE.tables[1], columns=(Column("user_id", "bigint", True),)))
         ),
         "columns are as recorded",
-        'app.no,"tes.user_id was integer, is bigint not null',
+        'app."no,""tes".user_id was integer, is bigint not null',
     ),
     "a foreign key is gone": (
         replace(SOURCE, foreign_keys=()),
         "foreign keys are as recorded",
-        'app.no,"tes: notes_user is missing',
+        'app."no,""tes": notes_user is missing',
     ),
     "a foreign key is not valid": (
         replace(SOURCE, foreign_keys=(replace(SOURCE.foreign_keys[0], validated=False),)),
         "foreign keys are as recorded",
-        'app.no,"tes: notes_user was user_id → users (id), is user_id → users (id) not valid',
+        'app."no,""tes": notes_user was user_id → users (id), is user_id → users (id) not valid',
     ),
     "a condition changed": (
         replace(SOURCE, check_constraints=(CheckConstraint("filled", USERS, "true"),)),
@@ -297,7 +297,7 @@ def test_keys_that_are_not_valid_promise_nothing() -> None:
     )
     made = restored_data_suite(loose, Source(), Freshness(None, None))
     assert {one.name for one in made if one.known == NOT_VALID} == {
-        'app.no,"tes.user_id points at a row of users',
+        'app."no,""tes".user_id points at a row of users',
         "users: filled holds",
     }
 

@@ -263,11 +263,11 @@ def test_what_pg_amcheck_says() -> None:
         'btree index "db.public.users_pkey":\n    ERROR:  item order invariant violated\nDETAIL:  Lower index tid=(1,2)\n'
     )
     assert damaged_relations(said) == {
-        "public.users": [
+        "db.public.users": [
             "block 3, offset 14, attribute 2: attribute is broken",
             "block 4, offset 1: xmin 3 is too old",
         ],
-        "public.users_pkey": ["ERROR: item order invariant violated DETAIL: Lower index tid=(1,2)"],
+        "db.public.users_pkey": ["ERROR: item order invariant violated DETAIL: Lower index tid=(1,2)"],
     }
     assert damaged_relations("") == {}
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.postgres.seen import unseen
 from recovery.adapters.process import Host
+from recovery.catalog import TableName, spoken
 from recovery.environment import NO_FILE
 from recovery.errors import CommandFailed
 from recovery.facts import CheckResult, CheckStatus, DatabaseAddress
@@ -31,8 +35,14 @@ _SESSION = {"PGOPTIONS": "-c statement_timeout=0 -c lock_timeout=0 -c lc_message
 # All of a copy was looked at, heapallindexed.
 _WHOLE = CheckResult(_NAME, _SUITE, CheckStatus.PASSED, _EXPECTED, "no damage found", of_rows=False)
 
-# heap table "db.schema.table", block 3, offset 1: … · btree index "db.schema.index": …
-_HEADING = re.compile(r'^(?:heap table|btree index) "[^"]*?\.(?P<relation>[^"]+)"(?P<place>[^:]*):\s*$', re.MULTILINE)
+# heap table "db.schema.table", block 3, offset 1: … · btree index "db.schema.index": … The names are not quoted.
+_HEADING = re.compile(
+    r'^(?P<kind>heap table|btree index) "(?P<name>.*?)"(?P<place>(?:, \w+ \d+)*):[ ]*$', re.MULTILINE | re.DOTALL
+)
+_ERROR = "ERROR: "  # so begins what an index's own check could not get past
+
+
+_Relation = tuple[TableName, int | None]  # its name, and the number of an index
 
 
 def check_copy(host: Host, program: Path, address: DatabaseAddress, *, jobs: int, seconds: float) -> list[CheckResult]:
@@ -40,7 +50,7 @@ def check_copy(host: Host, program: Path, address: DatabaseAddress, *, jobs: int
 
     The extension is installed when it is missing, and taken away again: the copy stays what it was.
     """
-    with connect(address) as connection:
+    with connect(address, statement_seconds=seconds) as connection:
         # The database's owner may have put functions of theirs into its search path: a superuser must not find them.
         connection.execute("SET search_path = pg_catalog")
         missing = not _installed(connection)
@@ -51,7 +61,8 @@ def check_copy(host: Host, program: Path, address: DatabaseAddress, *, jobs: int
         if missing:
             connection.execute("CREATE EXTENSION amcheck SCHEMA pg_catalog")
         try:
-            return _run(host, program, address, jobs, seconds)
+            damaged = _run(host, program, address, jobs, seconds)
+            return _results(connection, address.name, damaged) if damaged else [_WHOLE]
         finally:
             if missing:
                 connection.execute("DROP EXTENSION amcheck")
@@ -87,11 +98,12 @@ def _installed(connection: Connection) -> bool:
     return bool(one_row(connection, "SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'")[0])
 
 
-def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds: float) -> list[CheckResult]:
+def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds: float) -> dict[str, list[str]]:
+    # --database takes a pattern, in which quotes and dots mean something; what is no option is a connection string.
+    database = make_conninfo(dbname=address.name)
     argv = [
         *(str(program), "--host", address.host, "--port", str(address.port), "--username", address.user),
-        *("--database", address.name, "--jobs", str(jobs), "--heapallindexed"),
-        "--no-password",
+        *("--jobs", str(jobs), "--heapallindexed", "--no-password", database),
     ]
     if address.password is not None:
         # By standard input: arguments and environment of a process can be read by others.
@@ -100,9 +112,7 @@ def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds
     env = {**_SESSION, "PGPASSFILE": NO_FILE}
     done = host.run(argv, timeout_seconds=seconds, stdin=stdin, env=env, check=False)
     damaged = damaged_relations(done.stdout)
-    if done.status == 0 and not damaged:
-        return [_WHOLE]
-    if done.status != _DAMAGED or not damaged:
+    if (done.status, bool(damaged)) not in ((0, False), (_DAMAGED, True)):
         raise CommandFailed(
             f"pg_amcheck ended with status {done.status}",
             "read its last lines above; the copy's server must run and its superuser must be let in",
@@ -110,26 +120,67 @@ def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds
             done.status,
             done.last_lines,
         )
-    return [_said(relation, said) for relation, said in damaged.items()]
+    return damaged
 
 
 def damaged_relations(output: str) -> dict[str, list[str]]:
-    """What pg_amcheck said, by relation."""
+    """What pg_amcheck said, by relation as it writes it: `database.schema.name`."""
     damaged: dict[str, list[str]] = {}
     headings = list(_HEADING.finditer(output))
     ends = [heading.start() for heading in headings[1:]] + [len(output)]
     for heading, end in zip(headings, ends, strict=False):
         text = " ".join(output[heading.end() : end].split())
         place = heading["place"].strip(", ")
-        damaged.setdefault(heading["relation"], []).append(f"{place}: {text}" if place else text)
+        damaged.setdefault(heading["name"], []).append(f"{place}: {text}" if place else text)
     return damaged
 
 
-def _said(relation: str, said: list[str]) -> CheckResult:
-    kept_away = next((line for line in said if _KEPT_AWAY.search(line)), None)
-    if kept_away is not None and len(said) == 1:
-        return not_looked(f"{relation}: {kept_away}", name=f"{relation} is not damaged")
+def _results(connection: Connection, database: str, damaged: dict[str, list[str]]) -> list[CheckResult]:
+    """What was said of each relation, under the name that it has."""
+    rows = connection.execute(
+        "SELECT n.nspname, c.relname, CASE c.relkind WHEN 'i' THEN c.oid END FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE concat_ws('.', %s::text, n.nspname, c.relname) = ANY(%s)",
+        (database, list(damaged)),
+    ).fetchall()
+    known: dict[str, list[_Relation]] = {}
+    for schema, name, index in rows:
+        known.setdefault(f"{database}.{schema}.{name}", []).append((TableName(schema, name), index))
+    found = [_said(connection, raw, said, known.get(raw, [])) for raw, said in damaged.items()]
+    if any(one.status is CheckStatus.FAILED for one in found):
+        return found
+    return [*found, replace(_WHOLE, found="no damage found in all others")]
+
+
+def _said(connection: Connection, raw: str, said: list[str], known: list[_Relation]) -> CheckResult:
+    # a.b.c may be two; that neither is passed over, both are named.
+    relation = " or ".join(f"{spoken(one.schema)}.{spoken(one.name)}" for one, _ in known) or raw
+    if len(said) == 1:
+        kept_away = said[0] if _KEPT_AWAY.search(said[0]) else ""
+        index = known[0][1] if len(known) == 1 else None
+        if index and not kept_away and said[0].startswith(_ERROR):
+            kept_away = _no_damage(connection, index)
+        if kept_away:
+            return not_looked(f"{relation}: {kept_away}", name=f"{relation} is not damaged")
     return _damage(relation, said)
+
+
+def _no_damage(connection: Connection, index: int) -> str:
+    """What an error that ended the check of an index says instead of damage, or nothing.
+
+    An index on an expression calls functions of the application; what they need may be missing here.
+    """
+    where = (
+        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'amcheck'"
+    )
+    schema = sql.Identifier(one_row(connection, where)[0])
+    try:
+        connection.execute(sql.SQL("SELECT {}.bt_index_check({}::regclass, true)").format(schema, index))
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        seen = unseen(error)
+        return "" if seen.damage else seen.problem
+    return ""
 
 
 def _damage(relation: str, said: list[str]) -> CheckResult:

@@ -32,15 +32,19 @@ _UNVALIDATED: LiteralString = """
     WHERE k.conrelid = c.oid AND k.contype = 'n' AND NOT k.convalidated AND a.attnum = ANY (k.conkey)
 """
 
+# There are tables without a column.
+_ANY: LiteralString = "FILTER (WHERE a.attnum IS NOT NULL)"
+
 _TABLES: LiteralString = f"""
-SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attnum),
-       array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum), array_agg(a.attnotnull ORDER BY a.attnum),
-       array_agg(NOT EXISTS ({_UNVALIDATED}) ORDER BY a.attnum),
+SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY a.attnum) {_ANY},
+       array_agg(format_type(a.atttypid, a.atttypmod) ORDER BY a.attnum) {_ANY},
+       array_agg(a.attnotnull ORDER BY a.attnum) {_ANY},
+       array_agg(NOT EXISTS ({_UNVALIDATED}) ORDER BY a.attnum) {_ANY},
        pg_get_userbyid(c.relowner)::text, c.relrowsecurity, c.relpersistence = 'p',
        c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits h WHERE h.inhparent = c.oid), c.oid::bigint
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE {_OURS}
 GROUP BY c.oid, 1, 2 ORDER BY 1, 2
 """
@@ -139,6 +143,13 @@ def read_catalog(address: DatabaseAddress) -> Catalog:
 def catalog_of(connection: Connection, database: str) -> Catalog:
     """The catalog as this connection's snapshot shows it, in words that do not hang on who asks, and where."""
     connection.execute(_PLAIN_WORDS)
+    catalog = _catalog(connection, database)
+    # Conditions are asked with the path of the role, at the source as in a copy: functions may need it.
+    connection.execute("RESET search_path")
+    return catalog
+
+
+def _catalog(connection: Connection, database: str) -> Catalog:
     version, in_recovery, superuser = _server(connection)
     return Catalog(
         database,
@@ -184,10 +195,14 @@ def _tables(connection: Connection) -> tuple[Table, ...]:
     return tuple(
         Table(
             TableName(schema, name),
-            tuple(Column(*column) for column in zip(columns, types, not_null, validated, strict=True)),
-            *kept,
+            tuple(Column(*column) for column in zip(*(part or () for part in columns), strict=True)),
+            owner,
+            row_security,
+            logged,
+            only,
+            oid,
         )
-        for schema, name, columns, types, not_null, validated, *kept in _rows(connection, _TABLES)
+        for schema, name, *columns, owner, row_security, logged, only, oid in _rows(connection, _TABLES)
     )
 
 

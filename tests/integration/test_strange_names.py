@@ -1,0 +1,113 @@
+"""Names, types and keys as other people have them: a sound database shows no fault, a damaged one is called by its name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from checks.as_recorded import Source
+from recovery.catalog import TableName
+from recovery.facts import CheckReport, DatabaseAddress
+from tasks.data import check_data
+from tests.fix_data import damage, failures, recorded
+from tests.fix_postgres import READER
+
+pytestmark = pytest.mark.usefixtures("checker")
+
+
+def test_a_sound_copy_shows_no_fault(strange: DatabaseAddress) -> None:
+    facts = recorded(replace(strange, user=READER))
+    assert (facts.uncounted, facts.unseen, facts.unasked, facts.broken, facts.behind) == ((), (), (), (), ())
+    rows = {one.table: one.rows for one in facts.counts}
+    assert rows[TableName("odd", "a,b")] == rows[TableName("odd", "line\nbreak")] == 7
+    assert rows[TableName("val", "no_columns")] == 4
+    assert TableName("val", "not_logged") not in rows  # it comes back empty
+    report = check_data(strange, Source(facts, exact=True), target=None)
+    assert (failures(report), report.warnings) == ({}, ())
+    # Its function finds what it needs by a search_path that amcheck does not have.
+    assert unproven(report) == {
+        "public.path_index is not damaged": "public.path_index: function path_low(text) does not exist"
+    }
+    assert "no table and no index is damaged" in {one.name for one in report.results if one.passed}
+
+
+def unproven(report: CheckReport) -> dict[str, str]:
+    """The relations of which nobody could say whether they are whole, and why."""
+    return {one.name: one.found for one in report.not_checked if one.suite == "physical"}
+
+
+LOST = {
+    """DELETE FROM odd."a,b" WHERE id = 7""": """odd."a,b" has its rows""",
+    """DELETE FROM odd."q""uote x" WHERE id = 7""": """odd."q""uote x" has its rows""",
+    """DELETE FROM a."b.c" WHERE id = 1""": """a."b.c" has its rows""",
+    """DELETE FROM "a.b".c WHERE id = 1""": """"a.b".c has its rows""",
+    """DELETE FROM "a.b.c" WHERE id = 1""": """"a.b.c" has its rows""",
+    """DELETE FROM odd.U&"line\\000Abreak" WHERE id = 7""": """odd.U&"line\\+00000Abreak" has its rows""",
+    """DELETE FROM "many, of them"."t, 7" """: """"many, of them"."t, 7" has its rows""",
+    """DELETE FROM "sch""ema, ünd.co %"."par""ent" WHERE "a,1" = 3""": """odd."ch'ild"."x""y"+"x y" points at a row of """
+    """"sch""ema, ünd.co %"."par""ent\"""",
+    """UPDATE odd."%s" SET id = 1 WHERE id = 2""": """odd."%s": "%s_pkey" is unique""",
+    """INSERT INTO odd."%(name)s" VALUES (100, 'x')""": """odd."%(name)s_id_seq" is ahead of odd."%(name)s".id""",
+}
+
+
+def test_what_was_lost_is_called_by_its_name(strange: DatabaseAddress) -> None:
+    known = Source(recorded(replace(strange, user=READER)), exact=True)
+    damage(strange, """UPDATE pg_index SET indisready = false WHERE indrelid = 'odd."%s"'::regclass""", *LOST)
+    damage(strange, """UPDATE pg_index SET indisready = true WHERE indrelid = 'odd."%s"'::regclass""")
+    assert set(LOST.values()) <= set(failures(check_data(strange, known, target=None)))
+
+
+@pytest.mark.parametrize(
+    ("index", "row", "name"),
+    [
+        (
+            """odd."ind""ex, ünd.x\"""",
+            """odd."q""uote x" (id, "q""uote x") VALUES (900, 'lost')""",
+            """odd."ind""ex, ünd.x\"""",
+        ),
+        (
+            """"sch""ema, ünd.co %"."a: b_pkey\"""",
+            """"sch""ema, ünd.co %"."a: b" VALUES (900, 'lost')""",
+            """"sch""ema, ünd.co %"."a: b_pkey\"""",
+        ),
+        (
+            """odd."line\nbreak_pkey\"""",
+            """odd."line\nbreak" (id, "line\nbreak") VALUES (900, 'lost')""",
+            """odd.U&"line\\+00000Abreak_pkey\"""",
+        ),
+    ],
+)
+def test_an_index_that_lost_entries_is_called_by_its_name(
+    strange: DatabaseAddress, index: str, row: str, name: str
+) -> None:
+    lose_entry(strange, index, row)
+    assert f"{name} is not damaged" in failures(check_data(strange, Source(), target=None))
+
+
+def lose_entry(database: DatabaseAddress, index: str, row: str) -> None:
+    """Insert a row that an index does not hear of."""
+    ready = "UPDATE pg_index SET indisready = {0}, indisvalid = {0} WHERE indexrelid = $i${1}$i$::regclass"
+    damage(database, ready.format("false", index), f"INSERT INTO {row}")
+    damage(database, ready.format("true", index))
+
+
+def test_an_index_on_a_function_of_the_application_that_fails(strange: DatabaseAddress) -> None:
+    """Who broke the function broke no row."""
+    damage(
+        strange,
+        "CREATE OR REPLACE FUNCTION shape.fold(text) RETURNS text IMMUTABLE STRICT LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'not today'; END $$",
+        "DROP INDEX path_index",
+    )
+    report = check_data(strange, Source(), target=None)
+    assert failures(report) == {}
+    assert unproven(report) == {"shape.folded is not damaged": "shape.folded: not today"}
+
+
+def test_two_that_amcheck_writes_alike_are_both_named(strange: DatabaseAddress) -> None:
+    damage(strange, """CREATE INDEX c_x ON "a.b".c (id)""", """CREATE INDEX "b.c_x" ON a."b.c" (id)""")
+    lose_entry(strange, """"a.b".c_x""", """"a.b".c VALUES (900)""")
+    (failed,) = failures(check_data(strange, Source(), target=None))
+    assert set(failed.removesuffix(" is not damaged").split(" or ")) == {"""a."b.c_x\"""", """"a.b".c_x"""}
