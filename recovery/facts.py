@@ -329,13 +329,37 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class DatabaseAddress:
-    """How one database is reached: `host` is an address or the directory of a Unix socket."""
+    """How one database is reached: `host` is an address or the directory of a Unix socket.
+
+    `bare`: a restored copy's, as its superuser: the session preloads nothing that the source's settings name.
+    """
 
     host: str
     port: int
     name: str
     user: str
     password: str | None = field(default=None, repr=False)
+    bare: bool = field(default=False, repr=False)
+
+
+@dataclass(frozen=True)
+class DiskRoom:
+    """Free bytes where the site's databases are; `shared`: copies are restored on that disk, too."""
+
+    free_bytes: int
+    shared: bool
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What could not be made in a loaded database: its name, why, and what to type to make it (empty: nothing helps)."""
+
+    what: str
+    why: str
+    statement: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}" + (f"; to make it: {self.statement}" if self.statement else "")
 
 
 @dataclass(frozen=True)

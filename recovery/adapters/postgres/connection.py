@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import TupleRow
 
+from recovery.adapters.postgres.session import session_options
 from recovery.environment import NO_FILE, forget_the_shell
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
 from recovery.facts import DatabaseAddress
@@ -28,12 +29,12 @@ def connect(
 ) -> Iterator[Connection]:
     """A connection that is closed at the end.
 
-    Row level security is switched off, so that a hidden row is an error and never a silent gap.
+    No setting of the server's people applies to it where it would be in our way (see session.py).
     Raises: TargetUnreachable, SettingsInvalid (password, database or role), VerificationFailed.
     """
-    options = f"-c statement_timeout={int(statement_seconds * 1000)} -c row_security=off"
+    ours = {"statement_timeout": str(int(statement_seconds * 1000))}
     if read_only:
-        options += " -c default_transaction_read_only=on"
+        ours["default_transaction_read_only"] = "on"
     with (
         translated(address),
         open_connection(
@@ -44,7 +45,7 @@ def connect(
             password=address.password,
             connect_timeout=connect_seconds,
             application_name="clickview-recovery",
-            options=options,
+            options=session_options(ours, bare=address.bare),
             client_encoding="UTF8",  # else the names of a database in SQL_ASCII come as bytes
             autocommit=autocommit,
             keepalives_idle=5,
