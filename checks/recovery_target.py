@@ -14,6 +14,7 @@ from functools import cached_property
 
 from recovery.facts import (
     BackupSet,
+    DiskRoom,
     RecoveryTarget,
     Refusal,
     RepoFacts,
@@ -318,6 +319,17 @@ def space_refusal(plan: RestorePlan, free_bytes: int, factor: float) -> str | No
     if free_bytes >= needed:
         return None
     return f"the restore needs {needed / 1e9:.1f} GB, and only {free_bytes / 1e9:.1f} GB are free"
+
+
+def loading_space_refusal(plan: RestorePlan, room: DiskRoom, factor: float) -> str | None:
+    """Why there is too little disk on the site's server for the database that is loaded there, or None."""
+    size = plan.backup.database_bytes + (plan.needed_bytes if room.shared else 0)
+    needed, free = int(size * factor), f"only {room.free_bytes / 1e9:.1f} GB are free"
+    if room.free_bytes >= needed:
+        return None
+    if room.shared:
+        return f"the copy and the database loaded from it need {needed / 1e9:.1f} GB on one disk, and {free}"
+    return f"the loaded database needs {needed / 1e9:.1f} GB on the disk of the site's server, and {free}"
 
 
 def _shown(moment: datetime) -> str:

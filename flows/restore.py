@@ -4,10 +4,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from checks.as_recorded import Source
-from checks.expectation import FOREIGN_KEYS, UNIQUE_KEYS
 from checks.objectives import data_loss, measured_recovery, recovery_point
 from checks.readiness import scratch_refusal
-from checks.recovery_target import ARRIVAL_MARGIN, Archive, choose_restore, readable_archive, space_refusal
+from checks.recovery_target import (
+    ARRIVAL_MARGIN,
+    Archive,
+    choose_restore,
+    loading_space_refusal,
+    readable_archive,
+    space_refusal,
+)
 from checks.restore_points import choose_restore_point, unread_warning
 from checks.restore_request import (
     Wish,
@@ -50,6 +56,7 @@ from tasks.copies import (
     keep_log,
     load_into_site,
     measure_free_space,
+    measure_site_disk,
     promote_copy,
     read_site_databases,
     remove_copy,
@@ -166,6 +173,9 @@ def decide(wish: Wish, target: RecoveryTarget, level: Level) -> Decision:
     plan, recorded = choose(repos, server, wish, target, level)
     refusal = space_refusal(plan, measure_free_space(), site().settings.restore.space_factor)
     require(refusal, next_step="free disk space, or point restore.scratch_dir at a larger disk")
+    if wish.target_database and server:
+        refusal = loading_space_refusal(plan, measure_site_disk(server.data_dir), site().settings.restore.space_factor)
+        require(refusal, next_step="free disk space there; without --target-database you get a copy of its own")
     readable = [one.repo for one in repos if one.problem is None]
     chosen = tuple(site().settings.backup.repos[number - 1] for number in readable)
     return Decision(plan, recorded, server, chosen, readable.index(plan.backup.repo) + 1)
@@ -252,7 +262,7 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
     plan = decision.plan
     places, proven = restore_copy(plan, decision.repos, decision.repo), False
     try:
-        start_replay(places)
+        start_replay(places, decision.server)
         reached = verify_target_reached(places, plan)
         promote_copy(places)
         proven = level == "no"
@@ -303,11 +313,8 @@ def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> Restor
         return report
     if wish.target_database and not report.withheld:
         try:
-            # What rows broke at the source already they break here, too: a key less is no reason to withhold them.
-            broken = {one.suite for one in report.checks.warnings} if report.checks else set()
-            past_errors = bool(report.accepted or broken & {FOREIGN_KEYS, UNIQUE_KEYS})
-            load_into_site(places, wish.target_database, past_errors=past_errors)
-            return replace(report, database=wish.target_database)
+            left_out = load_into_site(places, wish.target_database)
+            return replace(report, database=wish.target_database, left_out=left_out)
         except RecoveryError as error:  # the data itself is here
             report = replace(report, not_loaded=error.problem)
             verdict = verdict or f"not loaded into {wish.target_database}"

@@ -337,6 +337,7 @@ class DatabaseAddress:
     """How one database is reached: `host` is an address or the directory of a Unix socket.
 
     Without a name the server is meant: it is looked at through a database that every server has.
+    `bare`: a restored copy's, as its superuser: the session preloads nothing that the source's settings name.
     """
 
     host: str
@@ -344,6 +345,7 @@ class DatabaseAddress:
     name: str
     user: str
     password: str | None = field(default=None, repr=False)
+    bare: bool = field(default=False, repr=False)
 
     @property
     def shown(self) -> str:
@@ -359,6 +361,26 @@ class DatabaseAddress:
         escaped = name.replace("\\", "\\\\").replace("'", "\\'")
         name = f"dbname='{escaped}'" if re.search(r"=|^postgres(ql)?://", name) else name
         return shlex.join(["psql", "-h", self.host, "-p", str(self.port), "-U", self.user, "-d", name])
+
+
+@dataclass(frozen=True)
+class DiskRoom:
+    """Free bytes where the site's databases are; `shared`: copies are restored on that disk, too."""
+
+    free_bytes: int
+    shared: bool
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What could not be made in a loaded database: its name, why, and what to type to make it (empty: nothing helps)."""
+
+    what: str
+    why: str
+    statement: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}" + (f"; to make it: {self.statement}" if self.statement else "")
 
 
 @dataclass(frozen=True)

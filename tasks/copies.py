@@ -7,12 +7,15 @@ from datetime import datetime
 from pathlib import Path
 
 from checks import recovery_target
+from recovery.adapters import files
+from recovery.adapters.postgres.copy_settings import limits_of_server
 from recovery.adapters.postgres.databases import SiteDatabases
+from recovery.adapters.postgres.loading import Load
+from recovery.adapters.postgres.properties import read_properties, search_path_of
 from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
-from recovery.adapters.postgres.recovered import dump_and_load
 from recovery.adapters.postgres.replay import follow_replay
 from recovery.errors import GateRefused, RecoveryError, VerificationFailed
-from recovery.facts import DatabaseAddress, ReachedPoint, RestorePlan
+from recovery.facts import DatabaseAddress, DiskRoom, LeftOut, ReachedPoint, RestorePlan, ServerFacts
 from recovery.settings import RepoSettings
 from recovery.site import site
 from recovery.stopping import finishing
@@ -52,6 +55,13 @@ def measure_free_space() -> int:
     return site().copies.free_bytes()
 
 
+@probe
+def measure_site_disk(data_dir: str) -> DiskRoom:
+    """Measure the free space where the site's server keeps its databases."""
+    live, scratch = Path(data_dir), site().settings.scratch_dir
+    return DiskRoom(files.free_bytes(site().host, live), files.on_one_disk(site().host, live, scratch))
+
+
 @action
 def restore_copy(plan: RestorePlan, repos: tuple[RepoSettings, ...], repo: int) -> CopyPlaces:
     """Restore the files of the chosen set into a new folder, apart from everything live."""
@@ -71,9 +81,12 @@ def restore_copy(plan: RestorePlan, repos: tuple[RepoSettings, ...], repo: int) 
 
 
 @action
-def start_replay(places: CopyPlaces) -> None:
-    """Start the copy's server: it replays WAL from the archive and archives nothing."""
-    site().copies.server(places).start()
+def start_replay(places: CopyPlaces, live: ServerFacts | None = None) -> None:
+    """Start the copy's server: it replays WAL from the archive, archives nothing and keeps to itself.
+
+    `live`: the server whose WAL it is. The copy is given its limits: a replay stops where its primary had more.
+    """
+    site().copies.server(places).start(limits_of_server(live.settings) if live else {})
 
 
 @verify
@@ -160,36 +173,39 @@ def read_site_databases() -> tuple[str, ...]:
 
 
 @action
-def load_into_site(places: CopyPlaces, name: str, *, past_errors: bool = False) -> None:
-    """Copy the restored database to the site's server under a new name.
+def load_into_site(places: CopyPlaces, name: str) -> tuple[LeftOut, ...]:
+    """Copy the restored database to the site's server under a new name; what could not be made there, named.
 
-    It is loaded under a name of its own and renamed when it is complete: a database of the wanted
-    name is always whole. `past_errors`: its faults are known; what they forbid (a key that rows
-    break) is left out and said. Raises: CommandFailed; what was loaded is removed again.
+    It is loaded under a name of its own, closed to everybody, and gets its rights and its final name when it is
+    complete: a database of the wanted name always has all its rows.
+    Raises: CommandFailed, VerificationFailed; what was loaded is removed again.
     """
-    settings = site().settings
-    databases = SiteDatabases(site().admin_address())
+    settings, databases = site().settings, SiteDatabases(site().admin_address())
+    source = site().copies.server(places).address(settings.database.name)
+    properties = read_properties(source)
     unfinished = f"recovering_{places.folder.name.replace('-', '_')}"
-    databases.create(unfinished, like=settings.database.name)
+    databases.create(unfinished, properties)
     try:
-        source = site().copies.server(places).address(settings.database.name)
-        faults = dump_and_load(
-            site().host,
-            settings.database.bin_dir,
-            source,
-            site().admin_address(unfinished),
+        load = Load(
+            host=site().host,
+            bin_dir=settings.database.bin_dir,
+            folder=places.folder,
+            source=source,
+            into=site().admin_address(unfinished),
+            search_path=search_path_of(properties, settings.database.user),
             seconds=settings.backup.timeout_seconds,
-            past_errors=past_errors,
         )
+        left_out = load.run()
         with finishing():
-            databases.rename(unfinished, name)
+            left_out += databases.hand_over(unfinished, name, properties)
             note(f"the restored database is on the site's server under the name {name}")
     except BaseException:
         with finishing():
             databases.drop(unfinished)
         raise
-    for fault in faults:
-        warn(f"left out of {name}: {fault}")
+    for one in left_out:
+        warn(f"left out of {name}: {one}")
+    return left_out
 
 
 @action

@@ -8,7 +8,7 @@ from typing import Literal
 
 from checks.objectives import Measured, shown_span
 from recovery.errors import VerificationFailed
-from recovery.facts import CheckReport, DatabaseAddress, ReachedPoint, RestorePlan
+from recovery.facts import CheckReport, DatabaseAddress, LeftOut, ReachedPoint, RestorePlan
 from tasks.artifacts import publish_table
 from tasks.data import summary
 
@@ -32,6 +32,7 @@ class RestoreReport:
     address: DatabaseAddress | None = None
     database: str | None = None
     accepted: str | None = None  # why the data was handed out although checks fail
+    left_out: tuple[LeftOut, ...] = ()  # what could not be made in that database
     not_loaded: str | None = None  # why it is not on the site's server, though it was wanted there
 
     @property
@@ -72,6 +73,7 @@ def show_report(report: RestoreReport) -> None:
         rows.append(
             {"metric": "Data checks", "target": "none fail", "actual": summary(report.checks), "met": _accepted(report)}
         )
+    rows += [{"metric": "Left out", "target": one.what, "actual": str(one), "met": "NO"} for one in report.left_out]
     rows.append({"metric": "Recovery point", "target": str(report.plan.target), "actual": point, "met": ""})
     publish_table("restore-report", rows, "Report of the restore")
 

@@ -124,10 +124,22 @@ def list_directory(host: Host, path: Path) -> list[str]:
 
 def free_bytes(host: Host, path: Path) -> int:
     """Free bytes for an ordinary user on the disk that holds the nearest existing parent."""
+    shown = host.run(["df", "--output=avail", "-B1", _standing(host, path)], timeout_seconds=PROMPT_SECONDS)
+    return int(shown.stdout.split()[-1])
+
+
+def on_one_disk(host: Host, *paths: Path) -> bool:
+    """Whether these paths (or their nearest existing parents) take their room from the same disk."""
+    shown = host.run(
+        ["stat", "-L", "-c", "%d", *(_standing(host, path) for path in paths)], timeout_seconds=PROMPT_SECONDS
+    )
+    return len(set(shown.stdout.split())) == 1
+
+
+def _standing(host: Host, path: Path) -> Path:
     while path != path.parent and not exists(host, path):
         path = path.parent
-    shown = host.run(["df", "--output=avail", "-B1", path], timeout_seconds=PROMPT_SECONDS)
-    return int(shown.stdout.split()[-1])
+    return path
 
 
 def used_bytes(host: Host, path: Path) -> int:

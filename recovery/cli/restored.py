@@ -37,6 +37,10 @@ def show_restored(report: RestoreReport, as_json: bool) -> None:
     if report.accepted:
         print(f"Failed checks were accepted: {report.accepted}")
     print(_whereabouts(report))
+    if report.left_out:
+        print(f"Left out of {report.database} (all rows are there):")
+    for one in report.left_out:
+        print(f"  {one.what}: {one.why}" + (f"\n    {one.statement}" if one.statement else ""))
 
 
 def counted(checks: CheckReport) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from recovery.adapters.postgres.databases import SiteDatabases
+from recovery.adapters.postgres.properties import read_properties
 from tests.fix_drills import Drill, text
 
 REFUSED = 14
@@ -119,7 +120,8 @@ def test_an_unknown_backup_names_the_newest(drill: Drill) -> None:
 
 
 def test_an_existing_database_is_not_overwritten(drill: Drill) -> None:
-    SiteDatabases(drill.sandbox.admin_address(database="postgres")).create("taken", like="clickview")
+    live = drill.sandbox.admin_address()
+    SiteDatabases(drill.sandbox.admin_address(database="postgres")).create("taken", read_properties(live))
     assert drill.refusal(*RESTORE, "--target-database", "taken", status=REFUSED) == (
         f"a database taken exists on the site's server; nothing is overwritten\n{OTHER_NAME}"
     )

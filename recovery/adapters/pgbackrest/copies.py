@@ -125,6 +125,7 @@ class RestoredCopies:
         argv = pgbackrest(scratch, "restore", [*restore_options(plan, self._settings.backup.stanza, repo, places)])
         with _watched(self._host, places, plan, on_progress):
             run_pgbackrest(self._host, argv, scratch, seconds=self._settings.backup.timeout_seconds)
+        self.server(places).keep_to_itself()
 
     def archived_wal(self, places: CopyPlaces, segment_bytes: int) -> ArchivedWal:
         """The WAL archive, read in the folder of a copy that is not to be."""

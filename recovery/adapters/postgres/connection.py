@@ -12,6 +12,7 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 
 from recovery.adapters.postgres.no_way_in import no_way_in
+from recovery.adapters.postgres.session import session_options
 from recovery.adapters.postgres.socket_owner import calling_as_its_owner
 from recovery.environment import NO_FILE, forget_the_shell
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
@@ -35,18 +36,18 @@ def connect(
 ) -> Iterator[Connection]:
     """A connection that is closed at the end.
 
-    Row level security is switched off, so that a hidden row is an error and never a silent gap.
+    No setting of the server's people applies to it where it would be in our way (see session.py).
     Raises: TargetUnreachable, SettingsInvalid (password, database or role), VerificationFailed.
     """
-    options = f"-c statement_timeout={int(statement_seconds * 1000)} -c row_security=off -c datestyle=ISO"
+    ours = {"statement_timeout": str(int(statement_seconds * 1000))}
     if read_only:
-        options += " -c default_transaction_read_only=on"
+        ours["default_transaction_read_only"] = "on"
     with (
         translated(address),
         _let_in(
             address,
             connect_timeout=connect_seconds,
-            options=options,
+            options=session_options(ours, bare=address.bare),
             autocommit=autocommit,
             tcp_user_timeout=int(statement_seconds * 1000) + 10_000,
         ) as connection,
@@ -78,7 +79,7 @@ def _explained(error: psycopg.OperationalError, address: DatabaseAddress) -> Rec
                 return _opened(
                     replace(address, name=name),
                     connect_timeout=_OUTSIDE_SECONDS,
-                    options=f"-c statement_timeout={_OUTSIDE_SECONDS * 1000}",
+                    options=session_options({"statement_timeout": str(_OUTSIDE_SECONDS * 1000)}, bare=address.bare),
                 )
             except psycopg.OperationalError:
                 continue

@@ -1,4 +1,4 @@
-"""The databases of a server: list, create, rename, drop."""
+"""The databases of a server: list, create, hand over, drop."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from datetime import datetime
 
 from psycopg import sql
 
-from recovery.adapters.postgres.connection import connect, one_row
+from recovery.adapters.postgres.connection import connect
+from recovery.adapters.postgres.properties import DatabaseProperties, creation, drop_subscriptions, hand_over
 from recovery.adapters.postgres.server import PostgresServer
-from recovery.facts import DatabaseAddress
+from recovery.facts import DatabaseAddress, LeftOut
 
 _CHANGE_SECONDS = 120.0  # CREATE and DROP DATABASE wait for a checkpoint
 
@@ -26,33 +27,30 @@ class SiteDatabases:
             rows = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
         return tuple(str(row[0]) for row in rows)
 
-    def create(self, name: str, *, like: str) -> None:
-        """Create an empty database with the owner, encoding and collation of another one."""
+    def create(self, name: str, like: DatabaseProperties) -> None:
+        """Create an empty database of this kind; nobody but superusers may enter it, and nobody did before."""
+        identifier = sql.Identifier(name)
         with connect(self._address, statement_seconds=_CHANGE_SECONDS) as connection:
-            row = one_row(
-                connection,
-                """SELECT pg_get_userbyid(datdba), pg_encoding_to_char(encoding), datcollate, datctype
-                   FROM pg_database WHERE datname = %s""",
-                (like,),
-            )
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(
-                    sql.Identifier(name), sql.Identifier(row[0]), *map(sql.Literal, row[1:])
-                )
-            )
+            connection.execute(creation(name, like))
+            connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(identifier))
+            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(identifier))
 
-    def rename(self, name: str, new_name: str) -> None:
-        """Give a database its final name.
+    def hand_over(self, name: str, new_name: str, like: DatabaseProperties) -> tuple[LeftOut, ...]:
+        """Give a loaded database what this one had beside its contents, and its final name; what could not be given.
 
         Raises: VerificationFailed when a database of that name exists.
         """
-        with connect(self._address) as connection:
-            statement = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-            connection.execute(statement.format(sql.Identifier(name), sql.Identifier(new_name)))
+        return hand_over(self._address, name, new_name, like)
 
     def drop(self, name: str) -> None:
-        """Drop a database with all its connections. Idempotent."""
+        """Drop a database with all its connections and subscriptions. Idempotent."""
         with connect(self._address, statement_seconds=_CHANGE_SECONDS) as connection:
+            subscribes = (
+                """SELECT 1 FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = %s"""
+            )
+            if connection.execute(subscribes, (name,)).fetchone():
+                with connect(replace(self._address, name=name)) as inside:
+                    drop_subscriptions(inside)
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def read_heartbeat(self) -> datetime | None:

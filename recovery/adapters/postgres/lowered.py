@@ -41,11 +41,13 @@ def as_reader(copy: DatabaseAddress, reader: str) -> Iterator[DatabaseAddress]:
     with connect(_outside(copy), read_only=True) as connection:
         fit = _only_reads(connection, reader, copy.name)
     if fit:
-        yield replace(copy, user=reader, password=None)
+        with _preloading_nothing(copy, reader):
+            yield replace(copy, user=reader, password=None, bare=False)
         return
     _let_in(copy)
     try:
-        yield replace(copy, user=GUEST, password=None)
+        with _preloading_nothing(copy, GUEST):
+            yield replace(copy, user=GUEST, password=None, bare=False)
     finally:
         with suppress(RecoveryError):  # the server may be gone; a copy that keeps its guest is harmed by nothing
             _see_off(copy)
@@ -54,6 +56,25 @@ def as_reader(copy: DatabaseAddress, reader: str) -> Iterator[DatabaseAddress]:
 def _outside(address: DatabaseAddress) -> DatabaseAddress:
     """The superuser's own database: the owner of another one may put functions of theirs into every one's search path."""
     return replace(address, name="")
+
+
+@contextmanager
+def _preloading_nothing(copy: DatabaseAddress, role: str) -> Iterator[None]:
+    """Keep from this role's sessions the libraries that a restored copy's source wanted in all: one may be missing here."""
+    if not copy.bare:  # a running server's own; it preloads what its people want
+        yield
+        return
+    alter = sql.SQL("ALTER ROLE {} IN DATABASE {} ").format(sql.Identifier(role), sql.Identifier(copy.name))
+    with connect(_outside(copy)) as connection:
+        for name in ("session_preload_libraries", "local_preload_libraries"):
+            # As in this session: none. '' in words would be a list of one library without a name.
+            connection.execute(alter + sql.SQL("SET {} FROM CURRENT").format(sql.Identifier(name)))
+    try:
+        yield
+    finally:
+        with suppress(RecoveryError), connect(_outside(copy)) as connection:
+            for name in ("session_preload_libraries", "local_preload_libraries"):
+                connection.execute(alter + sql.SQL("RESET {}").format(sql.Identifier(name)))
 
 
 def _only_reads(connection: Connection, role: str, database: str) -> bool:

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect, one_row
+from recovery.adapters.postgres.copy_settings import (
+    configuration,
+    enough,
+    largest,
+    limits_of_configuration,
+    limits_of_control_file,
+    recovery_settings,
+)
 from recovery.adapters.process import PROMPT_SECONDS, Host, failed
-from recovery.environment import NO_FILE
-from recovery.errors import CommandFailed, VerificationFailed
+from recovery.errors import VerificationFailed
 from recovery.facts import DatabaseAddress
-from recovery.redaction import redact
 
-# As in the control file: a copy must not be smaller than its primary was.
 _STOP_SECONDS = 60
 # What pg_ctl says when there is nothing to stop: no data, no server, or one that died and left its note.
 _NOT_RUNNING = ("does not exist", "No such process", "invalid data in PID file", "PID file is empty")
 _PROMOTE_SECONDS = 300.0  # its end-of-recovery checkpoint writes all that was replayed
-_CONTROL_SETTINGS = (
-    "max_connections",
-    "max_worker_processes",
-    "max_wal_senders",
-    "max_prepared_xacts",
-    "max_locks_per_xact",
-)
-_NAMES = {"max_prepared_xacts": "max_prepared_transactions", "max_locks_per_xact": "max_locks_per_transaction"}
 
 
 @dataclass(frozen=True)
@@ -65,12 +60,12 @@ class RecoveredServer:
 
     def address(self, database: str = "") -> DatabaseAddress:
         """How the copy is reached: as superuser, over the socket in its own 0700 directory."""
-        return DatabaseAddress(str(self.places.socket_dir), self.port, database, self._admin)
+        return DatabaseAddress(str(self.places.socket_dir), self.port, database, self._admin, bare=True)
 
-    def start(self) -> None:
-        """Start replay. Returns at once; `follow` watches it."""
-        self._write_configuration()
-        options = " ".join(f"-c {name}={value}" for name, value in self._overrides().items())
+    def start(self, at_least: Mapping[str, int] | None = None) -> None:
+        """Start replay. Returns at once; `follow_replay` watches it. `at_least`: limits that its primary is known to have."""
+        self._write_configuration(at_least or {})
+        self._begin_new_log()
         argv: list[str | Path] = [
             self._program("pg_ctl"),
             "start",
@@ -79,8 +74,15 @@ class RecoveredServer:
             self.places.data_dir,
             "-l",
             self.places.log_file,
+            "-o",
+            f"-c config_file={shlex.quote(str(self._config_file))}",
         ]
-        self._host.run([*argv, "-o", options], timeout_seconds=PROMPT_SECONDS, outlives=True)
+        self._host.run(argv, timeout_seconds=PROMPT_SECONDS, outlives=True)
+
+    def start_again(self) -> None:
+        """Stop, and go on with the replay under the limits that it met: the control file holds them by now."""
+        self.stop()
+        self.start()
 
     def stop(self) -> None:
         """Stop the copy. Idempotent.
@@ -136,126 +138,43 @@ class RecoveredServer:
     def _program(self, name: str) -> Path:
         return self._bin_dir / name
 
-    def _write_configuration(self) -> None:
+    def keep_to_itself(self) -> None:
+        """Leave nothing of the source's settings in force: only what pgBackRest wrote for the recovery.
+
+        A scheduler that is preloaded, a command at the end of recovery, a log that is switched off are the source's.
+        The original stays in the copy's folder, for people.
+        Raises: VerificationFailed when there are no recovery settings.
+        """
+        file = self.places.data_dir / "postgresql.auto.conf"
+        text = files.read_text(self._host, file)
+        files.write_text(self._host, self.places.folder / "source.postgresql.auto.conf", text)
+        files.write_text(self._host, file, recovery_settings(text))
+
+    def _write_configuration(self, at_least: Mapping[str, int]) -> None:
         files.make_directory(self._host, self.places.socket_dir)
         folder = self.places.folder
         # Trust is safe here: the socket lies in a directory that only this user (and root) can enter.
         files.write_text(self._host, folder / "pg_hba.conf", "local all all trust\n")
         files.write_text(self._host, folder / "pg_ident.conf", "")
-        files.write_text(self._host, folder / "postgresql.conf", _CONFIGURATION)
+        limits = enough(self._limits(), at_least)
+        files.write_text(
+            self._host, self._config_file, configuration(folder, self.places.socket_dir, self.port, limits)
+        )
 
-    def _overrides(self) -> dict[str, str]:
-        """Settings that must hold whatever postgresql.auto.conf of the backup says."""
-        folder = self.places.folder
-        return {
-            "config_file": str(folder / "postgresql.conf"),
-            "hba_file": str(folder / "pg_hba.conf"),
-            "ident_file": str(folder / "pg_ident.conf"),
-            "unix_socket_directories": str(self.places.socket_dir),
-            "port": str(self.port),
-            "listen_addresses": "",
-            "archive_mode": "off",
-            "primary_conninfo": "",  # a set of a former standby would follow the live primary
-            "primary_slot_name": "",
-            "synchronous_standby_names": "",
-            "recovery_min_apply_delay": "0",
-            "hot_standby": "on",
-            "ssl": "off",
-            "logging_collector": "off",
-            "log_destination": "stderr",
-            "lc_messages": "C",
-            # Once a round; long enough that who looks sees the server wait.
-            "wal_retrieve_retry_interval": "1s",
-            **self._sizes(),
-        }
+    @property
+    def _config_file(self) -> Path:
+        return self.places.folder / "postgresql.conf"
 
-    def _sizes(self) -> dict[str, str]:
+    def _limits(self) -> dict[str, int]:
+        """What is known of the primary's limits: from the control file, and from an earlier start of this copy."""
         shown = self._host.run(
             [self._program("pg_controldata"), "-D", self.places.data_dir], timeout_seconds=PROMPT_SECONDS
         ).stdout
-        found = dict(re.findall(r"^(\w+) setting:\s+(\d+)$", shown, re.MULTILINE))
-        # Twice the number: a later change on the primary must not stop the replay.
-        return {_NAMES.get(name, name): str(max(2 * int(found.get(name, 0)), 10)) for name in _CONTROL_SETTINGS}
+        before = limits_of_configuration(files.read_text(self._host, self._config_file))
+        return largest(limits_of_control_file(shown), before)
 
-
-_CONFIGURATION = """# Generated for a restored copy.
-log_startup_progress_interval = 500ms
-log_min_messages = log
-max_wal_size = 4GB
-jit = off
-"""
-
-
-_LOAD_ERROR = re.compile(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR:\s+)?(.+)$", re.MULTILINE)
-_FORBIDDEN_BY_ROWS = re.compile(
-    r"^(insert or update on table .* violates foreign key constraint|could not create unique index"
-    r"|check constraint .* is violated by some row|column .* contains null values)"
-)
-_GONE_ON = "errors ignored on restore"  # so ends a load that went on past its errors, and only such a one
-
-
-def dump_and_load(
-    host: Host,
-    bin_dir: Path,
-    source: DatabaseAddress,
-    into: DatabaseAddress,
-    *,
-    seconds: float,
-    past_errors: bool = False,
-) -> tuple[str, ...]:
-    """Copy one database from a restored copy into a database of a running server; what could not be made, a line each.
-
-    `past_errors`: go on when something cannot be made (a key that its rows break); else that ends it. The password of
-    the receiving server is taken from PGPASSFILE; it is on no command line.
-    Raises: CommandFailed.
-    """
-    dump = [
-        bin_dir / "pg_dump",
-        "-Fc",
-        "-Z0",
-        "-h",
-        source.host,
-        "-p",
-        source.port,
-        "-U",
-        source.user,
-        "-d",
-        source.name,
-    ]
-    load = [bin_dir / "pg_restore", "-h", into.host, "-p", into.port, "-U", into.user, "-d", into.name]
-    load += [] if past_errors else ["--exit-on-error"]
-    argv = ["bash", "-o", "pipefail", "-c", f"{_line(dump)} | {_line(load)}"]
-    with _password_file(host, source, into) as env:
-        done = host.run(argv, timeout_seconds=seconds, env=env, check=False)
-    faults = tuple(redact(line) for line in _LOAD_ERROR.findall(done.stderr))
-    # Only what the rows themselves forbid may be left out: a table that was not filled is not "a key less".
-    left_out = past_errors and _GONE_ON in done.stderr and "pg_dump: error" not in done.stderr
-    if done.status and not (left_out and all(map(_FORBIDDEN_BY_ROWS.search, faults))):
-        raise CommandFailed(
-            f"copying the database into {into.name} failed{f': {faults[0]}' if faults else ''}",
-            "read the lines above; the new database was removed, the live one is untouched",
-            tuple(argv),
-            done.status,
-            done.last_lines,
-        )
-    return faults
-
-
-def _line(words: Sequence[object]) -> str:
-    return shlex.join(map(str, words))
-
-
-@contextmanager
-def _password_file(host: Host, source: DatabaseAddress, into: DatabaseAddress) -> Iterator[dict[str, str]]:
-    """The receiving server's password where only its reader sees it, for as long as the block runs."""
-    if into.password is None:
-        yield {"PGPASSFILE": NO_FILE}
-        return
-    pgpass = Path(source.host).parent / "pgpass"
-    password = into.password.replace("\\", "\\\\").replace(":", "\\:")
-    files.write_text(host, pgpass, f"*:*:*:{into.user}:{password}\n")
-    try:
-        yield {"PGPASSFILE": str(pgpass)}
-    finally:
-        # Not checked: an error here would hide the load's own, and the file goes with the copy's folder anyway.
-        host.run(["rm", "-f", pgpass], timeout_seconds=PROMPT_SECONDS, check=False)
+    def _begin_new_log(self) -> None:
+        """What an earlier start wrote must not be taken for what this one says."""
+        log = self.places.log_file
+        if files.exists(self._host, log):
+            self._host.run(["mv", "-f", log, log.with_suffix(".log.before")], timeout_seconds=PROMPT_SECONDS)

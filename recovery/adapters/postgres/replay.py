@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.postgres.copy_settings import wants_larger_limits
 from recovery.adapters.postgres.recovered import RecoveredServer
 from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import Progress, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
@@ -63,15 +64,26 @@ class Replay:
         return format_lsn(self._lsn)
 
     def arrived(self) -> bool:
+        if self._started_again():
+            return False
         self._log = self._server.log_text()
         self._refuse_a_dead_server()
         paused = self._look()
-        if paused is None:
+        # Its words come before the pause shows: it may have paused for want of larger limits since we read.
+        if paused is None or (paused and self._started_again()):
             return False
         self._tell()
         if self._target.kind is not TargetKind.LATEST:
             return paused
         return self._end_of_archive()
+
+    def _started_again(self) -> bool:
+        """Whether the copy had to be started again: its primary raised a limit after the backup."""
+        if not wants_larger_limits(self._server.log_text()):
+            return False
+        self._server.start_again()
+        self._moved_at = time.monotonic()
+        return True
 
     def _tell(self) -> None:
         """The replay's position, its share of the WAL to replay, and its speed."""

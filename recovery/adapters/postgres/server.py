@@ -12,6 +12,7 @@ from typing import LiteralString, NoReturn
 from psycopg.rows import TupleRow
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.postgres.copy_settings import LIMITS
 from recovery.errors import RecoveryError, VerificationFailed
 from recovery.facts import DatabaseAddress, ServerFacts
 from recovery.waiting import wait_until
@@ -25,8 +26,7 @@ _WATCHED_SETTINGS = (
     "archive_timeout",
     "data_checksums",
     "log_directory",
-    "max_connections",
-    "max_wal_senders",
+    *LIMITS,
     "server_version",
     "track_commit_timestamp",
     "wal_level",

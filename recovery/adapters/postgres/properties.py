@@ -1,0 +1,209 @@
+"""What a database is beside its contents: owner, encoding, locale, rights, settings. Read in a copy, given to a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.facts import DatabaseAddress, LeftOut
+
+# Their values are lists that are kept as they were written; between quotes they would be one long name.
+_LISTS = (
+    "local_preload_libraries",
+    "search_path",
+    "session_preload_libraries",
+    "temp_tablespaces",
+)
+_NO_LIMIT = -1
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A right on a database; `role` is None for PUBLIC."""
+
+    role: str | None
+    right: str
+    may_grant: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """ALTER DATABASE … SET, or, with a role, ALTER ROLE … IN DATABASE … SET."""
+
+    role: str | None
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class DatabaseProperties:
+    """A database without its contents. `grants` is None where nobody ever changed them."""
+
+    owner: str
+    encoding: str
+    collate: str
+    ctype: str
+    provider: str
+    locale: str | None
+    locale_rules: str | None
+    connection_limit: int
+    comment: str | None
+    labels: tuple[tuple[str, str], ...]
+    grants: tuple[Grant, ...] | None
+    settings: tuple[Setting, ...]
+
+
+def read_properties(address: DatabaseAddress) -> DatabaseProperties:
+    """Read what this database is beside its contents, from outside: it may name functions of its own before PostgreSQL's."""
+    of = (address.name,)
+    with connect(replace(address, name=""), read_only=True) as connection:
+        owner, encoding, comment, known = one_row(connection, _DATABASE, of)
+        grants = connection.execute(_GRANTS, of).fetchall()
+        settings = connection.execute(_SETTINGS, of).fetchall()
+        labels = connection.execute(_LABELS, of).fetchall()
+    return DatabaseProperties(
+        owner=owner,
+        encoding=encoding,
+        collate=known["datcollate"],
+        ctype=known["datctype"],
+        provider=known["datlocprovider"],
+        locale=known.get("daticulocale") or known.get("datlocale"),  # its name since 17
+        locale_rules=known.get("daticurules"),
+        connection_limit=known["datconnlimit"],
+        comment=comment,
+        labels=tuple((row[0], row[1]) for row in labels),
+        grants=tuple(Grant(*row) for row in grants) if known["closed"] else None,
+        settings=tuple(Setting(row[0], *row[1].split("=", 1)) for row in settings),
+    )
+
+
+def search_path_of(properties: DatabaseProperties, user: str) -> str:
+    """Where the application's sessions in this database look for a name without a schema."""
+    found = {one.role: one.value for one in properties.settings if one.name == "search_path"}
+    return found.get(user) or found.get(None) or '"$user", public'
+
+
+def creation(name: str, like: DatabaseProperties) -> sql.Composed:
+    """The statement that makes an empty database of this kind that nobody can enter yet."""
+    words = [
+        sql.SQL("CREATE DATABASE {} TEMPLATE template0 ALLOW_CONNECTIONS false").format(sql.Identifier(name)),
+        sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(like.encoding, like.collate, like.ctype),
+    ]
+    if like.provider == "i":
+        words.append(sql.SQL("LOCALE_PROVIDER icu ICU_LOCALE {}").format(like.locale))
+    if like.provider == "b":
+        words.append(sql.SQL("LOCALE_PROVIDER builtin BUILTIN_LOCALE {}").format(like.locale))
+    if like.locale_rules:
+        words.append(sql.SQL("ICU_RULES {}").format(like.locale_rules))
+    return sql.SQL(" ").join(words)
+
+
+def hand_over(server: DatabaseAddress, name: str, new_name: str, like: DatabaseProperties) -> tuple[LeftOut, ...]:
+    """Give a loaded database its owner, rights, settings and final name, all at once; what could not be given, named.
+
+    Nobody but superusers could enter it before: at no moment is it open to more people than the restored one was.
+    Raises: VerificationFailed when a database of that name exists.
+    """
+    left_out: list[LeftOut] = []
+    with connect(server, statement_seconds=120) as connection, connection.transaction():
+        for what, statement, prepared in _statements(sql.Identifier(name), like):
+            try:
+                with connection.transaction():
+                    if prepared:
+                        connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", prepared)
+                    connection.execute(statement)
+            except psycopg.DatabaseError as error:
+                typed = statement.as_string(connection).replace(name, new_name)
+                left_out.append(LeftOut(what, str(error.diag.message_primary or error), typed))
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+        connection.execute(rename.format(sql.Identifier(name), sql.Identifier(new_name)))
+    return tuple(left_out)
+
+
+_Statement = tuple[str, sql.Composed, tuple[str, str] | None]
+
+
+def _statements(name: sql.Identifier, like: DatabaseProperties) -> Iterator[_Statement]:
+    """What is to be given: its name, the statement, and a setting that it takes from the session."""
+    owner = sql.Identifier(like.owner)
+    yield "owner of the database", sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner), None
+    if like.connection_limit != _NO_LIMIT:
+        limited = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(name, like.connection_limit)
+        yield "connection limit of the database", limited, None
+    if like.comment is not None:
+        yield "comment on the database", sql.SQL("COMMENT ON DATABASE {} IS {}").format(name, like.comment), None
+    for provider, label in like.labels:
+        labelled = sql.SQL("SECURITY LABEL FOR {} ON DATABASE {} IS {}").format(sql.Identifier(provider), name, label)
+        yield "security label of the database", labelled, None
+    for one in like.settings:
+        yield _setting(name, one)
+    if like.grants is None:
+        yield "rights on the database", sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(name), None
+        return
+    yield "rights on the database", sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(name, owner), None
+    for grant in like.grants:
+        role = sql.SQL("PUBLIC") if grant.role is None else sql.Identifier(grant.role)
+        granted = sql.SQL("GRANT {} ON DATABASE {} TO {}").format(_RIGHTS[grant.right], name, role)
+        yield "rights on the database", granted + sql.SQL(" WITH GRANT OPTION" if grant.may_grant else ""), None
+
+
+def _setting(name: sql.Identifier, one: Setting) -> _Statement:
+    where: sql.Composable = sql.SQL("ALTER DATABASE {}").format(name)
+    if one.role is not None:
+        where = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(sql.Identifier(one.role), name)
+    what = f"setting {one.name} of the database"
+    # A setting of an extension has a dot in its name, which stands between two identifiers.
+    variable = sql.SQL(".").join(map(sql.Identifier, one.name.split(".")))
+    if one.name in _LISTS:
+        return what, sql.SQL("{} SET {} FROM CURRENT").format(where, variable), (one.name, one.value)
+    return what, sql.SQL("{} SET {} TO {}").format(where, variable, one.value), None
+
+
+_RIGHTS: dict[str, sql.SQL] = {
+    "CONNECT": sql.SQL("CONNECT"),
+    "CREATE": sql.SQL("CREATE"),
+    "TEMPORARY": sql.SQL("TEMPORARY"),
+}
+_DATABASE: LiteralString = """
+SELECT pg_get_userbyid(d.datdba)::text, pg_encoding_to_char(d.encoding)::text, shobj_description(d.oid, 'pg_database'),
+       to_jsonb(d) || jsonb_build_object('closed', d.datacl IS NOT NULL)
+FROM pg_catalog.pg_database d WHERE d.datname = %s
+"""
+_GRANTS: LiteralString = """
+SELECT CASE a.grantee WHEN 0 THEN NULL ELSE pg_get_userbyid(a.grantee)::text END, a.privilege_type, a.is_grantable
+FROM pg_catalog.pg_database d, aclexplode(d.datacl) a WHERE d.datname = %s
+"""
+_SETTINGS: LiteralString = """
+SELECT CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole)::text END, unnest(s.setconfig)
+FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+WHERE d.datname = %s
+"""
+_LABELS: LiteralString = """
+SELECT l.provider, l.label FROM pg_catalog.pg_shseclabel l
+JOIN pg_catalog.pg_database d ON l.classoid = 'pg_catalog.pg_database'::regclass AND l.objoid = d.oid
+WHERE d.datname = %s
+"""
+
+
+def drop_subscriptions(connection: Connection) -> None:
+    """Drop the subscriptions of the database that this is connected to: with one of them it cannot be dropped.
+
+    Their slots at the publisher belong to the live database, and stay.
+    """
+    for (trigger,) in connection.execute("SELECT evtname FROM pg_event_trigger").fetchall():  # one may forbid it
+        connection.execute(sql.SQL("ALTER EVENT TRIGGER {} DISABLE").format(sql.Identifier(trigger)))
+    query: LiteralString = """SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+                              WHERE d.datname = current_database()"""
+    for row in connection.execute(query).fetchall():
+        name: Any = sql.Identifier(row[0])
+        for action in (
+            "ALTER SUBSCRIPTION {} DISABLE",
+            "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
+            "DROP SUBSCRIPTION {}",
+        ):
+            connection.execute(sql.SQL(action).format(name))
