@@ -135,4 +135,4 @@ def _pass_by_the_proxies(sandbox: Sandbox) -> None:
         text = text.replace(f"port = {sandbox.ports[f'proxy-{side}']}", f"port = {sandbox.ports[f's3-{side}']}")
     sandbox.settings_file.write_text(text)
     configured_site.cache_clear()
-    configured_site().backups.write_configuration()
+    configured_site().backups.write_configuration("postgres")

@@ -69,10 +69,10 @@ class BackupStore(Protocol):
     def is_own_archive_command(self, command: str) -> bool:
         """Whether this archive_command is one of ours, of today or of before."""
 
-    def configuration_is_current(self) -> bool:
+    def configuration_is_current(self, through: str) -> bool:
         """Whether the engine's configuration is what the settings say today."""
 
-    def write_configuration(self) -> None:
+    def write_configuration(self, through: str) -> None:
         """Generate the engine's configuration."""
 
     def create_stanza(self) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from checks.server_settings import ALSO_READ, differing_settings, setting_changes, settings_refusal
 from recovery.adapters.postgres import preparation, server_settings
+from recovery.adapters.postgres.connection import EVERYWHERE
 from recovery.adapters.postgres.server import seen_through
+from recovery.errors import RecoveryError
 from recovery.facts import Change
 from recovery.server_setting import ServerSetting
 from recovery.site import site
@@ -96,7 +98,11 @@ def change_server_settings() -> None:
 @probe
 def find_stale_configuration() -> list[Change]:
     """See whether pgBackRest's generated files are what the settings say today."""
-    if site().backups.configuration_is_current():
+    try:
+        through: tuple[str, ...] = (seen_through(site().admin_address()),)
+    except RecoveryError:  # with the primary dead either may be right
+        through = EVERYWHERE
+    if any(site().backups.configuration_is_current(name) for name in through):
         return []
     return [Change("write the configuration of the backup engine", "it is generated from recovery.toml and differs")]
 
@@ -104,7 +110,7 @@ def find_stale_configuration() -> list[Change]:
 @action
 def write_backup_configuration() -> None:
     """Generate pgBackRest's configuration. Idempotent."""
-    site().backups.write_configuration()
+    site().backups.write_configuration(seen_through(site().admin_address()))
 
 
 @action

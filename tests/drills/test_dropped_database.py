@@ -50,3 +50,17 @@ def test_a_dropped_database_comes_back_under_its_own_name(new_drill: Callable[..
     assert compared.expected > 0
     site.wait_until_healthy(drill.sandbox)
     assert MISSING not in drill.done("backup", "run").stderr
+
+
+def test_a_server_without_the_database_postgres_is_protected_too(new_drill: Callable[..., Drill]) -> None:
+    drill = new_drill(first_backup=False)
+    with connect(drill.sandbox.admin_address(database="template1")) as connection:
+        connection.execute("DROP DATABASE postgres WITH (FORCE)")
+    assert "would: write the configuration of the backup engine" in drill.done("site", "prepare").stderr
+    drill.done("site", "prepare", "--apply")
+    assert "nothing to change" in drill.done("site", "prepare").stdout
+    drill.done("backup", "run", "--type=full")
+    drill.done("backup", "check", "--quick")
+    report = drill.restored("--target-database=clickview_restored")
+    assert report["checks"]["results"]
+    assert drill.sql("SELECT count(*) FROM pg_database WHERE datname = 'clickview_restored'") == 1

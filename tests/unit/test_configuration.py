@@ -54,6 +54,13 @@ def reveal(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
+def test_another_database_than_the_usual_one() -> None:
+    """A server without the database postgres."""
+    text = live_configuration(WIDE, block_incremental=False, through="template1")
+    assert "\npg1-database=template1\n" in text
+    assert "\npg2-database=template1\n" in text
+
+
 def test_least_configuration() -> None:
     assert live_configuration(SMALL, block_incremental=False) == (
         HEADER

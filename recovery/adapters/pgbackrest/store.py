@@ -78,8 +78,11 @@ class PgBackRest:
 
     # Change something ---------------------------------------------------------------------------
 
-    def write_configuration(self) -> None:
-        """Generate the configuration, the secrets file and the password file. Idempotent."""
+    def write_configuration(self, through: str) -> None:
+        """Generate the configuration, the secrets file and the password file. Idempotent.
+
+        `through`: the database through which pgBackRest looks at the servers.
+        """
         backup = self._settings.backup
         for directory in self.places.directories:
             files.make_directory(self._host, directory)
@@ -87,14 +90,14 @@ class PgBackRest:
         secrets = configuration.secrets_configuration(backup, backup.repos, reveal)
         files.write_text(self._host, self.places.secrets_file, secrets)
         files.write_text(self._host, self.places.pgpass_file, configuration.pgpass(self._settings.database, reveal))
-        text = self._live_configuration()
+        text = self._live_configuration(through)
         files.write_text(self._host, self.places.config_file, text, mode="0640")
 
-    def configuration_is_current(self) -> bool:
-        """Whether the generated files are what the settings say today."""
+    def configuration_is_current(self, through: str) -> bool:
+        """Whether the generated files are what the settings say today, for servers seen through this database."""
         backup, reveal = self._settings.backup, self._secrets.reveal
         wanted = {
-            self.places.config_file: self._live_configuration(),
+            self.places.config_file: self._live_configuration(through),
             self.places.secrets_file: configuration.secrets_configuration(backup, backup.repos, reveal),
             self.places.pgpass_file: configuration.pgpass(self._settings.database, reveal),
         }
@@ -192,10 +195,9 @@ class PgBackRest:
         found = re.search(r"(\d+)\.(\d+)", said)
         return (int(found[1]), int(found[2])) if found else (0, 0)
 
-    def _live_configuration(self) -> str:
-        return configuration.live_configuration(
-            self._settings, block_incremental=self.version() >= _BLOCK_INCREMENTAL_SINCE
-        )
+    def _live_configuration(self, through: str) -> str:
+        by_block = self.version() >= _BLOCK_INCREMENTAL_SINCE
+        return configuration.live_configuration(self._settings, block_incremental=by_block, through=through)
 
     # Running it ---------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from recovery.facts import DatabaseAddress
 Connection = psycopg.Connection[TupleRow]
 
 # Where PostgreSQL's own programs look at a server that is not about one database (createdb, vacuumdb --all).
-_EVERYWHERE = ("postgres", "template1")
+EVERYWHERE = ("postgres", "template1")
 _OUTSIDE_SECONDS = 5
 
 
@@ -60,7 +60,7 @@ def _let_in(address: DatabaseAddress, **parameters: Any) -> Connection:
 
     Raises: psycopg.OperationalError; RecoveryError when it is known why there is no way in.
     """
-    names = (address.name,) if address.name else _EVERYWHERE
+    names = (address.name,) if address.name else EVERYWHERE
     for name in names:
         try:
             return _opened(replace(address, name=name), **parameters)
@@ -74,7 +74,7 @@ def _let_in(address: DatabaseAddress, **parameters: Any) -> Connection:
 
 def _explained(error: psycopg.OperationalError, address: DatabaseAddress) -> RecoveryError:
     def outside() -> Connection | None:
-        for name in _EVERYWHERE:
+        for name in EVERYWHERE:
             try:
                 return _opened(
                     replace(address, name=name),
