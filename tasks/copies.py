@@ -11,7 +11,7 @@ from recovery.adapters import files
 from recovery.adapters.postgres.copy_settings import limits_of_server
 from recovery.adapters.postgres.databases import SiteDatabases
 from recovery.adapters.postgres.loading import Load
-from recovery.adapters.postgres.properties import read_properties, search_path_of
+from recovery.adapters.postgres.properties import read_properties, read_search_path
 from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
 from recovery.adapters.postgres.replay import follow_replay
 from recovery.errors import GateRefused, RecoveryError, VerificationFailed
@@ -192,7 +192,7 @@ def load_into_site(places: CopyPlaces, name: str) -> tuple[LeftOut, ...]:
             folder=places.folder,
             source=source,
             into=site().admin_address(unfinished),
-            search_path=search_path_of(properties, settings.database.user),
+            search_path=read_search_path(source, settings.database.user),
             seconds=settings.backup.timeout_seconds,
         )
         left_out = load.run()

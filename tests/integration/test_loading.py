@@ -12,7 +12,7 @@ from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.postgres.databases import SiteDatabases
 from recovery.adapters.postgres.loading import Load
-from recovery.adapters.postgres.properties import read_properties, search_path_of
+from recovery.adapters.postgres.properties import read_properties, read_search_path
 from recovery.errors import CommandFailed, RecoveryError
 from recovery.facts import DatabaseAddress, LeftOut
 from tests.fix_data import damage
@@ -93,7 +93,7 @@ def loaded(cluster: Cluster, source: DatabaseAddress) -> Iterator[DatabaseAddres
 
 
 def load(cluster: Cluster, source: DatabaseAddress, into: DatabaseAddress) -> dict[str, LeftOut]:
-    path = search_path_of(read_properties(source), "clickview")
+    path = read_search_path(source, "clickview")
     left_out = Load(cluster.host, cluster.bin_dir, cluster.folder, source, into, path, 120).run()
     return {one.what: one for one in left_out}
 
@@ -206,8 +206,9 @@ def test_a_database_is_handed_over_with_all_that_it_was(cluster: Cluster, made: 
             value(guest, "SELECT 1")
         assert databases.hand_over("loaded", "handed_over", wanted) == ()
         assert read_properties(replace(address, name="handed_over")) == wanted
-        assert search_path_of(wanted, "clickview") == "theirs"
-        assert search_path_of(wanted, "beats") == 'app, "$user", "o\'dd, one"'
+        assert read_search_path(address, "clickview") == "theirs"
+        assert read_search_path(address, "beats") == 'app, "beats", "o\'dd, one"'
+        assert read_search_path(cluster.admin, "beats") == '"beats", public'
     finally:
         for name in ("of_others", "loaded", "handed_over"):
             databases.drop(name)

@@ -9,11 +9,12 @@ from datetime import timedelta
 import pytest
 
 from checks.recovery_target import (
+    loading_space_refusal,
     reached_refusal,
     readable_archive,
     space_refusal,
 )
-from recovery.facts import RecoveryTarget, Refusal, RepoFacts, TargetKind
+from recovery.facts import DiskRoom, RecoveryTarget, Refusal, RepoFacts, TargetKind
 from recovery.wal import History, Segment
 from tests.unit.build import SEGMENT_BYTES, at, backup, lsn, name, repo, wal
 from tests.unit.planning import choose, planned, refused, to, to_lsn
@@ -331,3 +332,14 @@ def test_space() -> None:
 
 def test_way_without_history_holds_only_its_own_timeline() -> None:
     assert not History(5, ()).holds(4, 0)
+
+
+def test_room_for_the_loaded_database() -> None:
+    plan = planned(choose(SIMPLE, LATEST))
+    size, copy = plan.backup.database_bytes, plan.needed_bytes
+    assert loading_space_refusal(plan, DiskRoom(size, shared=False), 1.0) is None
+    assert loading_space_refusal(plan, DiskRoom(size + copy, shared=True), 1.0) is None
+    beside = loading_space_refusal(plan, DiskRoom(size + copy - 1, shared=True), 1.0)
+    assert beside and beside.startswith("the copy and the database loaded from it need ")
+    apart = loading_space_refusal(plan, DiskRoom(size - 1, shared=False), 1.0)
+    assert apart and apart.startswith("the loaded database needs ") and "on the disk of the site's server" in apart

@@ -14,6 +14,7 @@ _ERROR = re.compile(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR
 _LISTED = re.compile(r"^(\d+); \d+ \d+ (.+)$", re.MULTILINE)
 _NO_ROLE = re.compile(r'^role "(.+)" does not exist$')
 _SAID = re.compile(r"^(?:psql:\S+ )?(?:ERROR|FATAL|PANIC):\s+(.+)$", re.MULTILINE)
+_NOT_READ = re.compile(r"^pg_dump: error: (.+)$", re.MULTILINE)
 _RIGHTS = ("ACL ", "DEFAULT ACL ")
 _FILLED = "TABLE DATA "
 # What a person needs not type: comments, and what pg_restore sets for its own session.
@@ -61,6 +62,11 @@ def faults_in(stderr: str) -> tuple[Fault, ...]:
 def errors_of_psql(stderr: str) -> list[str]:
     """What psql could not do; a role that is missing is said once for all, and not here."""
     return [redact(words) for words in _SAID.findall(stderr) if not _NO_ROLE.match(words)]
+
+
+def errors_of_dump(stderr: str) -> list[str]:
+    """What pg_dump could not read; what pg_restore says then only follows from it."""
+    return [redact(words) for words in _NOT_READ.findall(stderr)]
 
 
 def listed(contents: str) -> dict[int, str]:

@@ -16,6 +16,7 @@ from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.postgres.load_faults import (
     GONE_ON,
     Fault,
+    errors_of_dump,
     errors_of_psql,
     faults_in,
     listed,
@@ -122,7 +123,8 @@ class Load:
         dumped, loaded = done.stdout.split()[-2:]
         lost = [one for one in faults if not one.of_rows]
         if dumped != "0" or (loaded != "0" and GONE_ON not in done.stderr) or lost or self._unmade_tables():
-            raise self._failed(dump, done, [*before, *lost, *faults])
+            unmade = [one for one in before if not one.missing_role]
+            raise self._failed(dump, done, [*unmade, *lost, *faults])
         for fault in faults:
             self._copy_rows(fault.oid)
 
@@ -196,8 +198,8 @@ class Load:
         return self.host.run(["bash", "-c", line], timeout_seconds=self.seconds, env=env, check=False)
 
     def _failed(self, argv: Sequence[object], done: Completed, faults: Sequence[Fault]) -> CommandFailed:
-        first = f": {faults[0].words}" if faults else ""
-        problem = f"copying the database into {self.into.name} failed{first}"
+        words = [*errors_of_dump(done.stderr), *(one.words for one in faults)]
+        problem = f"copying the database into {self.into.name} failed{f': {words[0]}' if words else ''}"
         return CommandFailed(problem, _NEXT_STEP, tuple(map(str, argv)), done.status, done.last_lines)
 
     @contextmanager

@@ -82,10 +82,12 @@ def read_properties(address: DatabaseAddress) -> DatabaseProperties:
     )
 
 
-def search_path_of(properties: DatabaseProperties, user: str) -> str:
-    """Where the application's sessions in this database look for a name without a schema."""
-    found = {one.role: one.value for one in properties.settings if one.name == "search_path"}
-    return found.get(user) or found.get(None) or '"$user", public'
+def read_search_path(address: DatabaseAddress, user: str) -> str:
+    """Where the sessions of this role in this database look for a name without a schema."""
+    with connect(replace(address, name="postgres"), read_only=True) as connection:
+        row = connection.execute(_SEARCH_PATH, (address.name, user)).fetchone()
+    quoted = '"' + user.replace('"', '""') + '"'
+    return str(row[0] if row else '"$user", public').replace('"$user"', quoted)
 
 
 def creation(name: str, like: DatabaseProperties) -> sql.Composed:
@@ -182,6 +184,14 @@ _SETTINGS: LiteralString = """
 SELECT CASE s.setrole WHEN 0 THEN NULL ELSE pg_get_userbyid(s.setrole)::text END, unnest(s.setconfig)
 FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
 WHERE d.datname = %s
+"""
+# The order in which PostgreSQL itself prefers them.
+_SEARCH_PATH: LiteralString = """
+SELECT substr(x, length('search_path=') + 1) FROM pg_catalog.pg_db_role_setting s, unnest(s.setconfig) x
+WHERE starts_with(x, 'search_path=')
+    AND s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = %s))
+    AND s.setrole IN (0, (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = %s))
+ORDER BY s.setrole <> 0 DESC, s.setdatabase <> 0 DESC LIMIT 1
 """
 _LABELS: LiteralString = """
 SELECT l.provider, l.label FROM pg_catalog.pg_shseclabel l
