@@ -117,6 +117,7 @@ def test_a_hostile_source_is_restored_to_a_moment_with_proof(new_drill: Callable
         "max_logical_replication_workers": "0",
         "cluster_name": "restored copy",
         "TimeZone": "UTC",
+        "track_commit_timestamp": "on",
     }
     with connect(where) as connection:
         shown = {name: (connection.execute(f"SHOW {name}".encode()).fetchone() or [None])[0] for name in told}

@@ -10,6 +10,7 @@ from recovery.adapters.postgres.copy_settings import (
     LIMITS,
     configuration,
     enough,
+    keeps_commit_moments,
     limits_of_configuration,
     limits_of_control_file,
     limits_of_server,
@@ -65,7 +66,7 @@ def test_a_replay_says_that_its_limits_are_too_small() -> None:
 
 def test_what_one_start_was_given_is_known_to_the_next() -> None:
     folder = Path("/it's, here")
-    written = configuration(folder, folder / "s", 5432, enough({"max_connections": 77}))
+    written = configuration(folder, folder / "s", 5432, enough({"max_connections": 77}), commit_moments=True)
     assert limits_of_configuration(written)["max_connections"] == 77
     assert "unix_socket_directories = '\"/it''s, here/s\"'\n" in written
 
@@ -76,3 +77,11 @@ def test_a_session_of_ours_hears_nobody_else() -> None:
     assert options.count("statement_timeout=") == 1
     assert "preload" not in options
     assert session_options(bare=True).endswith("-c session_preload_libraries= -c local_preload_libraries=")
+
+
+@pytest.mark.parametrize(("shown", "kept"), [("on", True), ("off", False)])
+def test_the_moments_of_commits_are_kept_where_the_source_kept_them(shown: str, kept: bool) -> None:
+    """A server that does not keep them throws away those that it finds."""
+    assert (
+        keeps_commit_moments(f"wal_level setting:    replica\ntrack_commit_timestamp setting:       {shown}\n") is kept
+    )

@@ -18,6 +18,7 @@ _TOO_SMALL = (
 )
 _WRITTEN = re.compile(r"^(max_\w+) = (\d+)$", re.MULTILINE)
 _IN_CONTROL_FILE = re.compile(r"^(max_\w+) setting:\s+(\d+)$", re.MULTILINE)
+_COMMIT_MOMENTS = re.compile(r"^track_commit_timestamp setting:\s+on$", re.MULTILINE)
 _SHORT_NAMES = {"max_prepared_xacts": "max_prepared_transactions", "max_locks_per_xact": "max_locks_per_transaction"}
 _LEAST = {
     "max_connections": 20,
@@ -61,8 +62,9 @@ log_timezone = 'UTC'
 timezone = 'UTC'
 lc_messages = 'C'
 
-# A replay does not go on where its primary had more.
+# A replay does not go on where its primary had more; and the moments of commits are lost where they are not kept.
 {limits}
+track_commit_timestamp = {commit_moments}
 """
 
 
@@ -81,13 +83,14 @@ def recovery_settings(text: str) -> str:
     return "\n".join([block[0], *(line for line in block[1:] if _RECOVERY.match(line))]) + "\n"
 
 
-def configuration(folder: Path, socket_dir: Path, port: int, limits: Mapping[str, int]) -> str:
-    """The copy's postgresql.conf."""
+def configuration(folder: Path, socket_dir: Path, port: int, limits: Mapping[str, int], *, commit_moments: bool) -> str:
+    """The copy's postgresql.conf. `commit_moments`: its source kept the moment of each commit."""
     return _CONFIGURATION.format(
         hba_file=_quoted(folder / "pg_hba.conf"),
         ident_file=_quoted(folder / "pg_ident.conf"),
         socket_dir=_quoted(f'"{socket_dir}"'),  # a list: a comma would part it
         port=port,
+        commit_moments="on" if commit_moments else "off",
         limits="\n".join(f"{name} = {value}" for name, value in limits.items()),
     )
 
@@ -95,6 +98,11 @@ def configuration(folder: Path, socket_dir: Path, port: int, limits: Mapping[str
 def limits_of_control_file(shown: str) -> dict[str, int]:
     """The limits that a primary had at its checkpoint, from what pg_controldata shows."""
     return {_SHORT_NAMES.get(name, name): int(value) for name, value in _IN_CONTROL_FILE.findall(shown)}
+
+
+def keeps_commit_moments(shown: str) -> bool:
+    """Whether a primary kept the moment of each commit, from what pg_controldata shows."""
+    return _COMMIT_MOMENTS.search(shown) is not None
 
 
 def limits_of_configuration(text: str) -> dict[str, int]:

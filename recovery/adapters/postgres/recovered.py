@@ -12,6 +12,7 @@ from recovery.adapters.postgres.connection import connect, one_row
 from recovery.adapters.postgres.copy_settings import (
     configuration,
     enough,
+    keeps_commit_moments,
     largest,
     limits_of_configuration,
     limits_of_control_file,
@@ -156,20 +157,26 @@ class RecoveredServer:
         # Trust is safe here: the socket lies in a directory that only this user (and root) can enter.
         files.write_text(self._host, folder / "pg_hba.conf", "local all all trust\n")
         files.write_text(self._host, folder / "pg_ident.conf", "")
-        limits = enough(self._limits(), at_least)
-        files.write_text(
-            self._host, self._config_file, configuration(folder, self.places.socket_dir, self.port, limits)
+        shown = self._control_file()
+        text = configuration(
+            folder,
+            self.places.socket_dir,
+            self.port,
+            enough(self._limits(shown), at_least),
+            commit_moments=keeps_commit_moments(shown),
         )
+        files.write_text(self._host, self._config_file, text)
 
     @property
     def _config_file(self) -> Path:
         return self.places.folder / "postgresql.conf"
 
-    def _limits(self) -> dict[str, int]:
+    def _control_file(self) -> str:
+        argv: list[str | Path] = [self._program("pg_controldata"), "-D", self.places.data_dir]
+        return self._host.run(argv, timeout_seconds=PROMPT_SECONDS).stdout
+
+    def _limits(self, shown: str) -> dict[str, int]:
         """What is known of the primary's limits: from the control file, and from an earlier start of this copy."""
-        shown = self._host.run(
-            [self._program("pg_controldata"), "-D", self.places.data_dir], timeout_seconds=PROMPT_SECONDS
-        ).stdout
         before = limits_of_configuration(files.read_text(self._host, self._config_file))
         return largest(limits_of_control_file(shown), before)
 
