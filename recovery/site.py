@@ -57,7 +57,7 @@ class Site:
     def backups(self) -> BackupStore:
         from recovery.adapters.pgbackrest.store import PgBackRest
 
-        return PgBackRest(self.settings, self.host, self.secrets)
+        return PgBackRest(self.settings, self.host, self.secrets, lambda: self.admin_address().name)
 
     @cached_property
     def primary_service(self) -> Service:
