@@ -34,6 +34,7 @@ def planned(stock: Stock, *options: str) -> str:
     return "\n".join(f"{one['what']} ({one['why']})" for one in changes)
 
 
+@pytest.mark.long
 @pytest.mark.works("site prepare --apply --replace-archive-command --restart")
 @pytest.mark.refuses("site prepare --replace-archive-command --upgrade-stanza")
 def test_what_somebody_set_up_stays_or_is_named_before_it_goes(new_stock: Callable[..., Stock]) -> None:

@@ -73,8 +73,10 @@ def live_configuration(settings: Settings, *, block_incremental: bool, database:
             stanza["pg2-host"] = standby.ssh_host
     if database != _USUAL_DATABASE:
         stanza |= {f"pg{number}-database": database for number in (1, 2) if f"pg{number}-path" in stanza}
-    # Retention is ours: `recover backup expire` refuses what pgBackRest would drop unasked.
-    common = _common(backup, live_places(settings)) | {"start-fast": "y", "expire-auto": "n", "archive-timeout": "120"}
+    # Retention is ours: `recover backup expire` refuses what pgBackRest would drop unasked. And a server whose
+    # archive_mode is always keeps it: a standby's WAL is refused by its data directory, which is not pg1's.
+    ours = {"start-fast": "y", "expire-auto": "n", "archive-timeout": "120", "archive-mode-check": "n"}
+    common = _common(backup, live_places(settings)) | ours
     repos = _repos(backup.repos)
     if block_incremental:
         repos |= {f"repo{number}-block": "y" for number in range(1, len(backup.repos) + 1)}
