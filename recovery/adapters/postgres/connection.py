@@ -98,7 +98,7 @@ def _connection_error(
     error: psycopg.OperationalError, text: str, where: str, address: DatabaseAddress
 ) -> RecoveryError:
     lowered = text.lower()
-    if "password" in lowered or "authentication failed" in lowered or "no pg_hba.conf entry" in lowered:
+    if "password" in lowered or "authentication failed" in lowered or "pg_hba.conf" in lowered:
         return SettingsInvalid(
             f"{where}: role {address.user} was refused (password or pg_hba.conf)",
             "correct the role's password in recovery.toml or the environment, then run: recover settings check",
