@@ -15,11 +15,11 @@ _KEYWORDS = ("all", "replication", "sameuser", "samerole", "samegroup")
 
 
 def hba_refusal(file: HbaFile) -> str | None:
-    """Why a line in this file would come to nothing, or None: the server reads all of it or nothing."""
+    """Why this file must be corrected first, or None: the server reads all of it or nothing, and does not start with it."""
     wrong = next((rule for rule in file.rules if rule.error), None)
     if wrong is None:
         return None
-    return f"{wrong.file} line {wrong.line}: {wrong.error}; until then the server goes on with the lines it read before"
+    return f"{wrong.file} line {wrong.line}: {wrong.error}; the server goes on with the lines it read before, and does not start again"
 
 
 def catching_rule(entrance: Entrance, file: HbaFile) -> HbaRule | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from recovery.facts import Observation, ServerFacts
+from recovery.facts import ArchivedCluster, Change, Observation, ServerFacts
 from recovery.settings import Settings
 
 _OLDEST_SERVER = 15  # the roles are made of rights, and backups of functions, that older ones do not have
@@ -43,6 +43,38 @@ def preparation_refusal(server: ServerFacts, engine: tuple[int, int], settings: 
 def version_refusal(major: int) -> str | None:
     """Why servers of this major version cannot be protected, or None."""
     return f"PostgreSQL {major} is older than {_OLDEST_SERVER}" if major < _OLDEST_SERVER else None
+
+
+def other_clusters(clusters: Sequence[ArchivedCluster], server: ServerFacts) -> list[ArchivedCluster]:
+    """The repositories that take the backups of another cluster than this one."""
+    ours = (server.system_identifier, str(server.version // 10000))
+    return [one for one in clusters if (one.system_identifier, one.major_version) != ours]
+
+
+def stanza_changes(clusters: Sequence[ArchivedCluster], server: ServerFacts) -> list[Change]:
+    """What it means to have the repositories take this cluster's backups from now on."""
+    return [
+        Change(
+            f"stanza-upgrade in repository {one.repo}: from PostgreSQL {one.major_version} with system identifier"
+            f" {one.system_identifier} to PostgreSQL {server.version // 10000} with {server.system_identifier}",
+            "the archive begins anew and a full backup is due; the sets so far stay, count for no retention,"
+            " and come back with --backup-id alone; there is no way back",
+        )
+        for one in other_clusters(clusters, server)
+    ]
+
+
+def stanza_refusal(clusters: Sequence[ArchivedCluster], server: ServerFacts, *, upgrade: bool) -> str | None:
+    """Why nothing of this server must go into these repositories yet, or None."""
+    others = other_clusters(clusters, server)
+    if not others or upgrade:
+        return None
+    numbers = " and ".join(str(one.repo) for one in others)
+    return (
+        f"stanza-upgrade: repository {numbers} holds the backups of another cluster (system identifier"
+        f" {others[0].system_identifier}, PostgreSQL {others[0].major_version}); this one has"
+        f" {server.system_identifier}, PostgreSQL {server.version // 10000}"
+    )
 
 
 def changes_refusal(apply: bool, options: Mapping[str, bool]) -> str | None:

@@ -71,9 +71,20 @@ def restore_test_name(level: str = "data", moment: str = "random", repo: str = "
     return f"restore test{_of(repo)}, {moment} moment{'' if level == 'data' else ', rows not checked'}"
 
 
-def site_prepare_name(apply: bool = False, restart: bool = False, first_backup: bool = False, **_: bool) -> str:
+def site_prepare_name(
+    apply: bool = False,
+    restart: bool = False,
+    first_backup: bool = False,
+    replace_archive_command: bool = False,
+    upgrade_stanza: bool = False,
+) -> str:
     """`prepare the site, only shown`."""
-    parts = [" with restart" if restart else "", " and first backup" if first_backup else ""]
+    parts = [
+        " with restart" if restart else "",
+        " and first backup" if first_backup else "",
+        ", archive command replaced" if replace_archive_command else "",
+        ", stanza upgraded" if upgrade_stanza else "",
+    ]
     return f"prepare the site{''.join(parts)}{'' if apply else ', only shown'}"
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from recovery.facts import Change
+from recovery.redaction import MASK
 from recovery.server_setting import ServerSetting
 
 # What the server is asked for besides the settings that are wanted.
@@ -99,7 +100,7 @@ def others_archive_command(found: Mapping[str, ServerSetting], is_ours: Callable
     command = found["archive_command"]
     if not command.in_use or command.value.strip() in _ARCHIVES_NOTHING or is_ours(command.value):
         return None
-    shown = _SECRETS.sub(r"\g<1>=***", command.value)
+    shown = _SECRETS.sub(rf"\g<1>={MASK}", command.value)
     return f"archive_command = {shown}"
 
 

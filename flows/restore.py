@@ -169,7 +169,7 @@ def decide(wish: Wish, target: RecoveryTarget, level: Level) -> Decision:
     wanted = granted(source_repositories(wish, site().settings))
     if server and level == "no" and target.kind is not TargetKind.BACKUP and not wish.target_timeline:
         send_wal_if_needed(target, server)
-    repos = [one for one in read_repositories(server) if one.repo in wanted]
+    repos = [one for one in read_repositories(server, wish.backup_id) if one.repo in wanted]
     plan, recorded = choose(repos, server, wish, target, level)
     refusal = space_refusal(plan, measure_free_space(), site().settings.restore.space_factor)
     require(refusal, next_step="free disk space, or point restore.scratch_dir at a larger disk")

@@ -56,6 +56,7 @@ class BackupSet:
     prior: str | None = None
     references: tuple[str, ...] = ()
     annotations: dict[str, str] = field(default_factory=dict)
+    cluster: int = 1  # the how manieth of this stanza it is of; each has an archive of its own
 
     @property
     def timeline(self) -> int:
@@ -92,6 +93,16 @@ class RepoFacts:
     @property
     def newest_archived_at(self) -> datetime | None:
         return max((s.archived_at for s in self.segments), default=None)
+
+
+@dataclass(frozen=True)
+class ArchivedCluster:
+    """Whose backups and WAL a repository takes now, and the how manieth cluster of its stanza that is."""
+
+    repo: int
+    number: int
+    system_identifier: str
+    major_version: str
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Protocol
 from recovery.catalog import Catalog
 from recovery.expectation import Expectation
 from recovery.facts import (
+    ArchivedCluster,
     BackupKind,
     BackupSet,
     CheckReport,
@@ -46,8 +47,11 @@ class BackupStore(Protocol):
     def read_sets(self, repo: int) -> tuple[BackupSet, ...]:
         """The sets of one repository, oldest first."""
 
-    def read_repo(self, repo: int, segment_bytes: int) -> RepoFacts:
-        """Everything one repository holds; a repository that cannot be read is a fact."""
+    def read_cluster(self, repo: int) -> ArchivedCluster | None:
+        """Whose backups one repository takes now, if it says so."""
+
+    def read_repo(self, repo: int, segment_bytes: int, of_set: str | None = None) -> RepoFacts:
+        """Everything one repository holds of today's cluster, or of that of a set; one that cannot be read is a fact."""
 
     def verify(self, repo: int) -> tuple[str, ...]:
         """Read every file; what is damaged, a line each."""
@@ -77,6 +81,9 @@ class BackupStore(Protocol):
 
     def create_stanza(self) -> None:
         """Make the repositories ready for this database."""
+
+    def upgrade_stanza(self) -> None:
+        """Have the repositories take this cluster's backups in the place of another's."""
 
     def check_archiving(self) -> None:
         """Prove that WAL reaches every repository."""

@@ -29,16 +29,16 @@ def read_server_if_it_answers() -> ServerFacts | None:
 
 
 @probe
-def read_repository(repo: int, segment_bytes: int = 16 * 1024**2) -> RepoFacts:
+def read_repository(repo: int, segment_bytes: int = 16 * 1024**2, of_set: str | None = None) -> RepoFacts:
     """List the sets, the WAL and the timelines of one repository."""
-    return site().backups.read_repo(repo, segment_bytes)
+    return site().backups.read_repo(repo, segment_bytes, of_set)
 
 
-def read_repositories(server: ServerFacts | None) -> list[RepoFacts]:
-    """List all repositories side by side."""
+def read_repositories(server: ServerFacts | None, of_set: str | None = None) -> list[RepoFacts]:
+    """List all repositories side by side: of the cluster that they serve now, or of that of a set."""
     size = server.segment_bytes if server else 16 * 1024**2
     numbers = range(1, len(site().settings.backup.repos) + 1)
-    found: list[RepoFacts] = run_together(*(lambda n=n: read_repository(n, size) for n in numbers))
+    found: list[RepoFacts] = run_together(*(lambda n=n: read_repository(n, size, of_set) for n in numbers))
     return found
 
 

@@ -28,8 +28,9 @@ class _Way:
 @probe
 def find_closed_entrances() -> list[Change]:
     """Try each role the way it will be used; name the line of pg_hba.conf, or the password, that is missing."""
-    entrances, file = _entrances(), hba_file.read_hba_file(site().admin_address())
-    database = site().settings.database
+    file = hba_file.read_hba_file(site().admin_address())
+    require(hba_refusal(file), next_step="correct that line, SELECT pg_reload_conf(), then run this again")
+    entrances, database = _entrances(), site().settings.database
     names = {
         database.backup_user: "database.backup_password",
         database.reader_user: "database.reader_password",
@@ -38,10 +39,7 @@ def find_closed_entrances() -> list[Change]:
         password_refusal(entrances, file, names),
         next_step="write it in recovery.toml (a reference to a file of mode 0600 is best)",
     )
-    changes = entrance_changes(entrances, file)
-    if changes:
-        require(hba_refusal(file), next_step="correct that line, SELECT pg_reload_conf(), then run this again")
-    return changes
+    return entrance_changes(entrances, file)
 
 
 @action

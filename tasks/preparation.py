@@ -7,7 +7,7 @@ from recovery.adapters.postgres import preparation, server_settings
 from recovery.adapters.postgres.connection import EVERYWHERE
 from recovery.adapters.postgres.server import seen_through
 from recovery.errors import RecoveryError
-from recovery.facts import Change
+from recovery.facts import ArchivedCluster, Change
 from recovery.server_setting import ServerSetting
 from recovery.site import site
 from tasks.step import action, probe, verify
@@ -117,6 +117,23 @@ def write_backup_configuration() -> None:
 def restart_database() -> None:
     """Restart the primary, so that settings which need it take effect."""
     site().primary_service.restart()
+
+
+@probe
+def read_archived_clusters() -> list[ArchivedCluster]:
+    """Read whose backups each repository takes now."""
+    numbers = range(1, len(site().settings.backup.repos) + 1)
+    found = (site().backups.read_cluster(number) for number in numbers)
+    return [one for one in found if one]
+
+
+@action
+def take_over_stanza() -> None:
+    """Have the repositories take this cluster's backups in the place of the one before.
+
+    Point of no return: they do not go back to the old cluster.
+    """
+    site().backups.upgrade_stanza()
 
 
 @action

@@ -8,6 +8,7 @@ import re
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,15 @@ class Stock:
     port: int
     clouds: Sandbox
 
+    state_name: str = "clickview-recovery"
+
     @property
     def data_dir(self) -> Path:
         return self.folder / "data"
 
     @property
     def state_dir(self) -> Path:
-        return self.folder / "clickview-recovery"
+        return self.folder / self.state_name
 
     @property
     def settings(self) -> Path:
@@ -83,8 +86,9 @@ class Stock:
         told = our_environment({"RECOVERY_CONFIG": str(self.settings), **environment})
         given = [f"{name}={told[name]}" for name in _PASSED_ON if name in told]
         argv = [*prefix, "env", *given, python, "-c", _MAIN, *words]
+        begin = time.monotonic()
         done = subprocess.run(argv, cwd="/", env=told, capture_output=True, text=True, timeout=PATIENCE * 2)
-        return Ended(done.returncode, done.stdout, done.stderr, 0)
+        return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
 
     def done(self, *words: str, as_root: bool) -> Ended:
         """`recover …` that must succeed."""
@@ -94,6 +98,14 @@ class Stock:
 
     def restart(self) -> None:
         ctl(self.name, "restart")
+
+    def configure(self, text: str) -> None:
+        """Settings as somebody writes them into conf.d; they count with the next start."""
+        file = self.hba_file.with_name("conf.d") / "somebody.conf"
+        subprocess.run([*ROOT, "tee", file], input=text, text=True, check=True, stdout=subprocess.DEVNULL)
+
+    def make_state_dir(self) -> None:
+        shell("install", "-d", "-o", "postgres", "-g", "postgres", "-m", "0750", self.state_dir)
 
     def set_prefix(self, *words: str) -> None:
         """Write how a command is run where the server lives."""
@@ -164,19 +176,20 @@ def clouds(sandbox_room: Path) -> Iterator[Sandbox]:
 def new_stock(clouds: Sandbox, sandbox_room: Path) -> Iterator[Any]:
     """Make a fresh cluster with a site of its own (its own stanza and path in the buckets)."""
     require_programs("pg_createcluster", "runuser", "setpriv")
+    _clean_up_after_killed_runs()
     if ROOT and subprocess.run([*ROOT, "true"], capture_output=True).returncode:
         pytest.skip("neither root nor sudo without a password: a stock cluster cannot be made")
     made: list[Stock] = []
 
-    def make(*, folder: str = "", path: str = "", tables: bool = True) -> Stock:
-        place = sandbox_room / (folder or f"stock-{next(_numbers)}")
+    def make(*, tables: bool = True, state_name: str = "clickview-recovery") -> Stock:
+        place = sandbox_room / f"stock-{next(_numbers)}"
         place.mkdir(mode=0o755)
         place.chmod(0o755)
         port = reserve_ports(place, ["stock"])["stock"]
-        stock = Stock(place, f"cvt{os.getpid()}n{next(_numbers)}", port, clouds)
+        stock = Stock(place, f"cvt{os.getpid()}n{next(_numbers)}", port, clouds, state_name)
         made.append(stock)
         make_cluster(stock, tables=tables)
-        write_site(stock, path or f"/{stock.name}")
+        write_site(stock, f"/{stock.name}")
         return stock
 
     yield make
@@ -266,7 +279,7 @@ def edited(text: str, values: dict[tuple[str, str], object], *, without: tuple[s
     return "\n".join(lines) + "\n"
 
 
-def clean_up_after_killed_runs() -> None:
+def _clean_up_after_killed_runs() -> None:
     """Clusters of test runs that are gone."""
     for folder in (Path("/etc/postgresql") / VERSION).glob("cvt*n*"):
         owner = folder.name.removeprefix("cvt").partition("n")[0]

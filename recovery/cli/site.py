@@ -27,6 +27,10 @@ def prepare(
         bool,
         typer.Option("--replace-archive-command", help="archive with our command where somebody else's does it today"),
     ] = False,
+    upgrade_stanza: Annotated[
+        bool,
+        typer.Option("--upgrade-stanza", help="use repositories that hold another cluster's backups for this one"),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show, and with --apply make, what this site needs to be protected. Idempotent."""
@@ -38,6 +42,7 @@ def prepare(
         restart=restart,
         first_backup=first_backup,
         replace_archive_command=replace_archive_command,
+        upgrade_stanza=upgrade_stanza,
     )
     if as_json:
         print_json(found)

@@ -6,10 +6,13 @@ import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from recovery.adapters.postgres.connection import connect, one_row
+from tests.fix_drills import Ended
 from tests.fix_stock import ROOT, RUNUSER, Stock, shell
 
 HERE = Path(__file__).parent.parent.parent
@@ -32,49 +35,87 @@ def unit_command(name: str) -> tuple[str, list[str]]:
     return values["User"], words[1:]
 
 
-@pytest.mark.parametrize(
-    "users",
-    [
-        pytest.param((True,), id="as root"),
-        pytest.param((False,), id="as postgres", marks=pytest.mark.long),
-        pytest.param((True, False), id="in turn", marks=pytest.mark.long),
-    ],
-)
-def test_the_readme_holds_on_a_stock_server(new_stock: Callable[..., Stock], users: tuple[bool, ...]) -> None:
-    stock = new_stock()
-    turns: Iterator[bool] = itertools.cycle(users)
+@dataclass
+class Typist:
+    """Somebody who types what the README says, by turns as root (True) and as postgres."""
 
-    def typed(line: str) -> str:
-        as_root = next(turns)
-        stock.set_prefix(*(RUNUSER if as_root else ()))
+    stock: Stock
+    users: Iterator[bool]
+
+    def types(self, line: str) -> Ended:
+        """A line that must succeed."""
+        as_root = next(self.users)
+        self.stock.set_prefix(*(RUNUSER if as_root else ()))
         words = shlex.split(line)
         assert words[0] == "recover", line
-        return stock.done(*words[1:], as_root=as_root).stdout
+        ended = self.stock.done(*words[1:], as_root=as_root)
+        print(f"{ended.seconds:.1f} s: {line}\n{ended.stderr}")
+        return ended
 
-    for line in section("Settings"):
-        typed(line)
-    folder, look, prepare, backup, test, heartbeat = section("Prepare an existing site")
-    shell(*shlex.split(folder.replace("/var/lib/clickview-recovery", str(stock.state_dir))))
-    assert "pg_hba.conf" in typed(look)
-    assert stock.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'clickview_recovery%%'") == 0
-    assert "Restart the database" in typed(prepare)
-    stock.restart()
-    typed(prepare)
-    assert "nothing to change" in typed(prepare)
-    typed(backup)
-    typed("recover backup check")
-    typed(test)
-    typed("recover backup restore --target-database=clickview_restored")
-    assert heartbeat == "recover site heartbeat"
-    user, words = unit_command("clickview-heartbeat.service")
-    assert user == "postgres"
-    before = stock.sql(BEAT)
-    stock.set_prefix()
-    stock.done(*words[0:], "--once", as_root=False)
-    assert stock.sql(BEAT) == before + 1
-    if len(users) > 1:
-        typed("recover backup list")
+    def prepares(self) -> list[str]:
+        """The README up to the prepared site; returns the lines that come after."""
+        for line in section("Settings"):
+            self.types(line)
+        folder, look, prepare, restart, again, *others = section("Prepare an existing site")
+        shell(*shlex.split(folder.replace("/var/lib/clickview-recovery", str(self.stock.state_dir))))
+        before = shell("cat", self.stock.hba_file)
+        planned = self.types(look).stderr
+        assert "local all clickview_recovery_backup scram-sha-256" in planned
+        assert "(local all all peer)" in planned
+        assert roles_of(self.stock) == 0
+        assert shell("cat", self.stock.hba_file) == before
+        assert "Restart the database" in self.types(prepare).stdout
+        assert restart == "systemctl restart postgresql"  # no systemd runs here: what it does is done
+        self.stock.restart()
+        self.types(again)
+        assert "nothing to change" in self.types(again).stdout
+        [kept] = self.stock.hba_file.parent.glob("pg_hba.conf.2*")
+        assert shell("cat", kept) == before
+        return others
+
+    def beats(self) -> None:
+        """The unit's own command, as its own user."""
+        user, words = unit_command("clickview-heartbeat.service")
+        assert user == "postgres"
+        before = self.stock.sql(BEAT)
+        self.stock.set_prefix()
+        self.stock.done(*words, "--once", as_root=False)
+        assert self.stock.sql(BEAT) == before + 1
+
+
+def test_root_and_postgres_prepare_a_stock_server_in_turn(new_stock: Callable[..., Stock]) -> None:
+    stock = new_stock(tables=False)
+    typist = Typist(stock, itertools.cycle((True, False)))
+    typist.prepares()
+    typist.beats()
+    owner = shell("stat", "-c", "%U:%G %a", stock.hba_file).strip()
+    assert owner == "postgres:postgres 640"
     belongs_to_postgres(stock)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("users", [(True,), (False,), (True, False, True)], ids=["root", "postgres", "in turn"])
+def test_the_readme_holds_on_a_stock_server(new_stock: Callable[..., Stock], users: tuple[bool, ...]) -> None:
+    typist = Typist(new_stock(), itertools.cycle(users))
+    backup, test, heartbeat = typist.prepares()
+    assert heartbeat == "recover site heartbeat"
+    typist.types(backup)
+    typist.types("recover backup check")
+    typist.types(test)
+    typist.types("recover backup restore --target-database=clickview_restored")
+    typist.beats()
+    sets = typist.types("recover backup list --json").json
+    assert {one["repo"] for one in sets} == {1, 2}
+    counted = typist.stock.sql("SELECT count(*) FROM users")
+    restored = replace(typist.stock.admin, name="clickview_restored")
+    with connect(restored) as connection:
+        assert one_row(connection, "SELECT count(*) FROM users")[0] == counted
+    belongs_to_postgres(typist.stock)
+
+
+def roles_of(stock: Stock) -> int:
+    count: int = stock.sql("SELECT count(*) FROM pg_roles WHERE rolname LIKE 'clickview\\_recovery%'")
+    return count
 
 
 def belongs_to_postgres(stock: Stock) -> None:

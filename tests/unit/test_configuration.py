@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from pydantic import SecretStr
 from recovery.adapters.pgbackrest.configuration import (
     Places,
     archive_command,
+    is_own_archive_command,
     live_configuration,
     live_places,
     pgpass,
@@ -54,13 +56,6 @@ def reveal(secret: SecretStr | None) -> str | None:
     return None if secret is None else secret.get_secret_value()
 
 
-def test_another_database_than_the_usual_one() -> None:
-    """A server without the database postgres."""
-    text = live_configuration(WIDE, block_incremental=False, through="template1")
-    assert "\npg1-database=template1\n" in text
-    assert "\npg2-database=template1\n" in text
-
-
 def test_least_configuration() -> None:
     assert live_configuration(SMALL, block_incremental=False) == (
         HEADER
@@ -77,6 +72,7 @@ log-level-stderr=off
 start-fast=y
 expire-auto=n
 archive-timeout=120
+archive-mode-check=n
 repo1-type=s3
 repo1-path=/pgbackrest
 repo1-s3-bucket=clickview-backups
@@ -112,6 +108,7 @@ log-level-stderr=off
 start-fast=y
 expire-auto=n
 archive-timeout=120
+archive-mode-check=n
 repo1-type=s3
 repo1-path=/pgbackrest
 repo1-s3-bucket=east-bucket
@@ -216,3 +213,26 @@ def test_archive_command() -> None:
 def test_places_of_a_site_and_of_its_copies_have_nothing_in_common() -> None:
     live = {*live_places(WIDE).directories, live_places(WIDE).config_file}
     assert live.isdisjoint({*PLACES.directories, PLACES.config_file})
+
+
+def test_a_server_without_the_usual_database_is_asked_in_another() -> None:
+    text = live_configuration(WIDE, block_incremental=True, through="template1")
+    assert "\npg1-database=template1\n" in text and "\npg2-database=template1\n" in text
+    assert "database" not in live_configuration(WIDE, block_incremental=True)
+
+
+def test_archive_command_in_an_odd_place_is_one_command_and_known_as_ours() -> None:
+    places = Places(Path("/o d'd/100%"))
+    command = archive_command(WIDE.backup, places)
+    words = shlex.split(command.replace("%%", "%"))
+    assert words == [
+        "pgbackrest",
+        "--config=/o d'd/100%/pgbackrest.conf",
+        "--config-include-path=/o d'd/100%/conf.d",
+        "--stanza=clickview",
+        "archive-push",
+        "%p",
+    ]
+    assert is_own_archive_command(command, places)
+    assert not is_own_archive_command(command, Places(Path("/other")))
+    assert not is_own_archive_command("wal-g wal-push %p", places)

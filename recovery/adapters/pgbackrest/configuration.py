@@ -55,26 +55,28 @@ def live_configuration(settings: Settings, *, block_incremental: bool, through: 
     `block_incremental`: pgBackRest 2.46 and newer store only the changed parts of changed files.
     `through`: the database through which the servers are looked at, where they lack the usual one.
     """
-    backup, database, standby = settings.backup, settings.database, settings.standby
+    backup, primary, standby = settings.backup, settings.database, settings.standby
     stanza = {
-        "pg1-path": str(database.data_dir),
-        "pg1-port": str(database.port),
-        "pg1-socket-path": str(database.socket_dir),
-        "pg1-user": database.backup_user,
+        "pg1-path": str(primary.data_dir),
+        "pg1-port": str(primary.port),
+        "pg1-socket-path": str(primary.socket_dir),
+        "pg1-user": primary.backup_user,
     }
     if standby and standby.data_dir:
         stanza |= {
             "pg2-path": str(standby.data_dir),
             "pg2-port": str(standby.port),
             "pg2-socket-path": str(standby.socket_dir),
-            "pg2-user": database.backup_user,
+            "pg2-user": primary.backup_user,
         }
         if standby.ssh_host:
             stanza["pg2-host"] = standby.ssh_host
     if through != DEFAULT_DATABASE:
-        stanza |= {key.replace("-path", "-database"): through for key in stanza if key in ("pg1-path", "pg2-path")}
-    # Retention is ours: `recover backup expire` refuses what pgBackRest would drop unasked.
-    common = _common(backup, live_places(settings)) | {"start-fast": "y", "expire-auto": "n", "archive-timeout": "120"}
+        stanza |= {f"pg{number}-database": through for number in (1, 2) if f"pg{number}-path" in stanza}
+    # Retention is ours: `recover backup expire` refuses what pgBackRest would drop unasked. And a server whose
+    # archive_mode is always keeps it: a standby's WAL is refused by its data directory, which is not pg1's.
+    ours = {"start-fast": "y", "expire-auto": "n", "archive-timeout": "120", "archive-mode-check": "n"}
+    common = _common(backup, live_places(settings)) | ours
     repos = _repos(backup.repos)
     if block_incremental:
         repos |= {f"repo{number}-block": "y" for number in range(1, len(backup.repos) + 1)}

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recovery.errors import CommandFailed, SettingsInvalid, VerificationFailed
-from recovery.facts import ArchivedSegment, BackupSet
+from recovery.facts import ArchivedCluster, ArchivedSegment, BackupSet
 from recovery.wal import History, Segment, parse_lsn
 
 _SEGMENT_FILE = re.compile(r"/([0-9A-F]{24})-[0-9a-f]{40}(?:\.\w+)?$")
@@ -62,6 +62,16 @@ def read_system_identifier(text: str, stanza: str) -> int:
     return int(max(known, key=lambda one: one["id"])["system-id"])
 
 
+def read_cluster(text: str, repo: int, stanza: str) -> ArchivedCluster | None:
+    """Whose backups a repository takes now, from `info --output=json`; None when it has no such stanza, or does not say."""
+    known = [one for entry in _json(text) if entry.get("name") == stanza for one in entry.get("db", [])]
+    here = [one for one in known if one["repo-key"] == repo]
+    if not here:
+        return None
+    newest = max(here, key=lambda one: one["id"])  # an upgrade of the stanza adds a cluster under the next number
+    return ArchivedCluster(repo, newest["id"], str(newest["system-id"]), str(newest["version"]))
+
+
 def _plain_reason(message: str) -> str:
     if "FormatError" in message or "CryptoError" in message:
         return "its files make no sense with this encryption key"
@@ -88,6 +98,7 @@ def _set(entry: dict[str, Any], repo: int) -> BackupSet:
         prior=entry.get("prior"),
         references=tuple(entry.get("reference") or ()),
         annotations=dict(entry.get("annotation") or {}),
+        cluster=entry["database"]["id"],
     )
 
 
@@ -99,11 +110,12 @@ class ArchiveListing:
     history_files: dict[int, tuple[str, datetime]]
 
 
-def read_archive(text: str, segment_bytes: int) -> ArchiveListing:
-    """The WAL segments and history files of one repository, from `repo-ls --recurse --output=json`."""
+def read_archive(text: str, segment_bytes: int, cluster: int = 1) -> ArchiveListing:
+    """The WAL segments and history files of a cluster in one repository, from `repo-ls --recurse --output=json`."""
     segments, histories = [], {}
     for path, entry in _json(text).items():
-        if entry.get("type") != "file":
+        # 15-1/0000000100000000/…: the version, and the how manieth cluster of the stanza.
+        if entry.get("type") != "file" or path.partition("/")[0].rpartition("-")[2] != str(cluster):
             continue
         arrived = datetime.fromtimestamp(entry.get("time", 0), UTC)
         if found := _SEGMENT_FILE.search(f"/{path}"):

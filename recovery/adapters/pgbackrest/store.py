@@ -11,7 +11,7 @@ from recovery.adapters.pgbackrest import configuration, information
 from recovery.adapters.process import PROMPT_SECONDS, Completed, Host, failed
 from recovery.adapters.secrets import Secrets
 from recovery.errors import Busy, CommandFailed, RecoveryError, VerificationFailed
-from recovery.facts import BackupKind, BackupSet, Progress, RepoFacts
+from recovery.facts import ArchivedCluster, BackupKind, BackupSet, Progress, RepoFacts
 from recovery.settings import Settings
 from recovery.wal import segment_bytes_of
 
@@ -34,17 +34,31 @@ class PgBackRest:
 
     def read_sets(self, repo: int) -> tuple[BackupSet, ...]:
         """The backup sets of one repository, oldest first."""
-        answer = self._ask("info", "--output=json", f"--repo={repo}")
-        return information.read_sets(answer.stdout, repo, self._settings.backup.stanza)
+        return information.read_sets(self._info(repo), repo, self._settings.backup.stanza)
 
-    def read_repo(self, repo: int, segment_bytes: int) -> RepoFacts:
-        """Everything one repository holds: sets, WAL segments, timeline histories.
+    def read_cluster(self, repo: int) -> ArchivedCluster | None:
+        """Whose backups a repository takes now; None when it has no stanza, or when there is no configuration yet."""
+        if not files.exists(self._host, self.places.config_file):
+            return None
+        return information.read_cluster(self._info(repo), repo, self._settings.backup.stanza)
+
+    def _info(self, repo: int) -> str:
+        return self._ask("info", "--output=json", f"--repo={repo}").stdout
+
+    def read_repo(self, repo: int, segment_bytes: int, of_set: str | None = None) -> RepoFacts:
+        """Everything one repository holds of a cluster: sets, WAL segments, timeline histories.
+
+        It is the cluster whose backups it takes now, or that of the named set: the stanza may have had another before.
 
         A repository that cannot be read is a fact, not an error: `problem` says why.
         """
         known = self._settings.backup.repos[repo - 1]
         try:
-            sets = self.read_sets(repo)
+            told = self._info(repo)
+            everything = information.read_sets(told, repo, self._settings.backup.stanza)
+            now = information.read_cluster(told, repo, self._settings.backup.stanza)
+            asked = next((one.cluster for one in everything if one.label == of_set), now.number if now else 1)
+            sets = tuple(one for one in everything if one.cluster == asked)
             # What the sets show wins: with the primary gone the size of a segment is only assumed.
             shown = (segment_bytes_of(one.start_lsn, one.wal_start) for one in sets)
             segment_bytes = next((size for size in shown if size), segment_bytes)
@@ -53,6 +67,7 @@ class PgBackRest:
                     "repo-ls", f"--repo={repo}", "--recurse", "--output=json", f"archive/{self._settings.backup.stanza}"
                 ).stdout,
                 segment_bytes,
+                asked,
             )
             histories = tuple(
                 information.read_history(timeline, self._repo_file(repo, path), arrived)
@@ -120,6 +135,13 @@ class PgBackRest:
     def create_stanza(self) -> None:
         """Make the stanza in every repository. Idempotent. Waits for the archiver, which holds the lock, too."""
         self._when_free(lambda: self._run("stanza-create", seconds=300))
+
+    def upgrade_stanza(self) -> None:
+        """Have every repository take the backups of the cluster that runs now, beside those of the one before.
+
+        Point of no return: the stanza does not go back to the old cluster.
+        """
+        self._when_free(lambda: self._run("stanza-upgrade", seconds=300))
 
     def check_archiving(self) -> None:
         """Prove that a WAL segment reaches every repository. Writes a restore point and switches WAL."""

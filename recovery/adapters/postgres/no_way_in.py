@@ -17,9 +17,7 @@ from recovery.facts import DatabaseAddress
 AskOutside = Callable[[], "psycopg.Connection[TupleRow] | None"]
 
 _PING_SECONDS = 5
-_ROLE = re.compile(
-    r"password|authentication failed|no pg_hba\.conf entry|rejects connection|not permitted to log in|role .* does not exist"
-)
+_ROLE = re.compile(r"password|authentication failed|pg_hba\.conf|not permitted to log in|role .* does not exist")
 _FULL = re.compile(r"too many (?:clients|connections)|connection slots are reserved|number of requested standby")
 _GONE = re.compile(r"database .* does not exist")
 _CLOSED = re.compile(r"permission denied for database|not currently accepting connections")

@@ -1,0 +1,40 @@
+"""Who restarts the database's unit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from recovery.adapters.process import Host
+from recovery.adapters.services import locate_service
+from tests.unit.build import settings
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.parametrize(
+    ("prefix", "who"),
+    [
+        (("setpriv", "--reuid=4711", "--clear-groups", "--"), "0"),
+        (("runuser", "-u", "postgres", "--"), "0"),
+        (("env", "setpriv", "--reuid=4711", "--clear-groups", "--"), "4711"),  # docker exec, ssh: another place
+        ((), "0"),
+    ],
+)
+def test_a_unit_is_restarted_by_root_where_root_types_it(
+    prefix: tuple[str, ...], who: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, program = Path("/tmp") / f"restarted-{os.getpid()}", tmp_path / "systemctl"
+    program.write_text(f'#!/bin/sh\necho "$(id -u) $*" >{told}\n')
+    program.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    told.touch()
+    told.chmod(0o666)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    try:
+        locate_service("systemd:postgresql", Host(prefix), settings().database).restart()
+        assert told.read_text() == f"{who} restart postgresql\n"
+    finally:
+        told.unlink()
