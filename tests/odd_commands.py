@@ -14,6 +14,8 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -59,8 +61,9 @@ def _told(param: Any, source: random.Random) -> list[str]:
         name = "--" + misspelt(name.removeprefix("--"), source)
     if param.is_flag:
         return [name if source.random() < 0.8 else f"{name}={odd_text(source)}"]
-    choices = getattr(param.type, "choices", None)
-    value = str(source.choice(list(choices))) if choices and source.random() < 0.6 else odd_text(source)
+    kind = param.type_descriptor.annotation
+    choices = list(kind) if isinstance(kind, type) and issubclass(kind, StrEnum) else []
+    value = str(source.choice(choices)) if choices and source.random() < 0.6 else odd_text(source)
     return [f"{name}={os.fsdecode(os.fsencode(value))}"]
 
 
@@ -75,7 +78,7 @@ def called(words: list[str]) -> tuple[int, str, str]:
             status = 0
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for
             status = 1
             traceback.print_exc(file=err)
         finally:
@@ -96,14 +99,21 @@ def faults(status: int, out: str, err: str) -> list[str]:
         found.append("an error of usage without a word")
     if status >= 11 and not (err.count("\nNEXT: ") >= 1 and "recover: " in err):
         found.append("an error without NEXT")
-    children = [Path(f"/proc/self/task/{task}/children").read_text() for task in os.listdir("/proc/self/task")]
-    if any(child.strip() for child in children):
+    if children := _children():
         found.append(f"processes left: {children}")
     state = Path(os.environ["STATE_DIR"])
     if list((state / "scratch").glob("*")):
         found.append("a copy left")
     if (state / "restore.lease").exists() and lease_holder(state, "restore") is not None:
         found.append("the lease held")
+    return found
+
+
+def _children() -> list[str]:
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        with suppress(FileNotFoundError):  # that thread has just ended
+            found += Path(f"/proc/self/task/{task}/children").read_text().split()
     return found
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from checks.parameters import LARGEST_NUMBER, LONGEST_TEXT, TEXT_PATTERN, parameter_values_refusal
+from deployments.catalogue import strict_schema
 from deployments.own_postgres import names_a_dead_process, running_postgres
 from deployments.past_runs import read_past_run
 from deployments.place import place_of, server_environment, worker_environment
@@ -213,3 +215,25 @@ def test_later_process_with_the_same_id_is_not_the_run(tmp_path: Path) -> None:
 
 def test_run_made_inside_prefect_is_not_shown_twice(tmp_path: Path) -> None:
     assert read_past_run(journal(tmp_path / "one", BEGIN | {"flow_run_id": "x"}, {"event": "run done"})) is None
+
+
+def test_the_server_refuses_by_the_schema_what_the_runbook_would() -> None:
+    shown = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
+    choice = {"enum": ["all", "1"], "type": "string"}
+    number = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    strict = strict_schema({"type": "object", "properties": {"text": shown, "repo": choice, "number": number}})
+    text = {"minLength": 1, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN}
+    assert strict["properties"] == {
+        "text": shown | text,
+        "repo": choice,
+        "number": number | {"minimum": 1, "maximum": LARGEST_NUMBER},
+    }
+    assert strict["propertyNames"] == {"enum": ["text", "repo", "number"]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "a\x00b", "\ud800", "\x1b[2J", "\x85", " \n", "x", "two\nlines", "日本", "a\n"]
+)
+def test_the_schema_and_the_runbook_refuse_the_same_texts(text: str) -> None:
+    by_schema = not text or not re.search(TEXT_PATTERN, text)
+    assert by_schema == (parameter_values_refusal({"text": text}) is not None)
