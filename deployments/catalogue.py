@@ -22,7 +22,13 @@ from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
+from checks.parameters import LARGEST_NUMBER, LONGEST_TEXT, TEXT_PATTERN
 from deployments.place import WORK_POOL
+
+_LIMITS: dict[str, dict[str, Any]] = {
+    "string": {"minLength": 1, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN},
+    "integer": {"minimum": 1, "maximum": LARGEST_NUMBER},
+}
 
 
 def deployments_file() -> Path:
@@ -67,12 +73,29 @@ def put_deployment(client: SyncPrefectClient, wanted: dict[str, Any]) -> None:
         description=wanted.get("description") or flow.description,
         tags=wanted.get("tags", []),
         parameters=wanted.get("parameters", {}),
-        parameter_openapi_schema=parameter_schema(flow).model_dump(exclude_unset=True),
+        parameter_openapi_schema=strict_schema(parameter_schema(flow).model_dump(exclude_unset=True)),
         enforce_parameter_schema=True,
         schedules=_schedules(wanted, _paused_slugs(client, flow.name, wanted["name"])),
         concurrency_limit=limit.get("limit"),
         concurrency_options=ConcurrencyOptions(collision_strategy=limit["collision_strategy"]) if limit else None,
     )
+
+
+def strict_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a runbook's parameters, by which the server refuses what the runbook would, when a run is created.
+
+    Beside each type, not inside it: so the form stays as it is, and the reason names what is wrong.
+    """
+    properties = {
+        name: {**shown, **{key: value for kind in _kinds(shown) for key, value in _LIMITS.get(kind, {}).items()}}
+        for name, shown in schema.get("properties", {}).items()
+    }
+    # Not `additionalProperties`: its reason does not say which names there are.
+    return {**schema, "properties": properties, "propertyNames": {"enum": [*properties]}}
+
+
+def _kinds(shown: dict[str, Any]) -> list[str]:
+    return [one.get("type", "") for one in shown.get("anyOf", [shown]) if "enum" not in one]
 
 
 def put_all(client: SyncPrefectClient, file: Path) -> list[str]:

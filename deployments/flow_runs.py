@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from deployments.outcomes import told_outcome
 from deployments.place import WORK_POOL, Place
 from deployments.processes import began_before, flow_run_processes
 from recovery.server_address import MARK_HEADER, answers
@@ -103,10 +104,17 @@ class FlowRuns:
         elif now["state"]["type"] == "CANCELLING":
             state = {"type": "CANCELLED", "message": "its process is gone"}
         else:
-            state = {"type": "CRASHED", "message": "its process is gone: killed, out of memory, or the machine stopped"}
+            state = self._end_of(run["id"])
         self.ask("POST", f"/flow_runs/{run['id']}/set_state", {"state": state, "force": True})
         log.warning("run %s: %s", run["name"], state["message"])
         return True
+
+    def _end_of(self, run_id: str) -> dict[str, str]:
+        """The state of a run whose process is gone: what its journal tells, when only the server did not hear its end."""
+        state, error = told_outcome(self.place.state_dir / "runs", run_id)
+        if not state:
+            return {"type": "CRASHED", "message": "its process is gone: killed, out of memory, or the machine stopped"}
+        return {"type": state, "message": error or "it ended while the server did not hear it; its journal tells"}
 
 
 def end_flow_run_processes(place: Place, seconds: float) -> int:

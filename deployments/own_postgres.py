@@ -72,7 +72,7 @@ class OwnPostgres:
         """
         if not self.data_dir.exists():
             self._create()
-        self._wait_for_predecessor()
+        self._wait_for_predecessor(given_up)
         self.port = self.port or self._take_port()
         child = wait_until(
             lambda: self._try(given_up),
@@ -81,7 +81,7 @@ class OwnPostgres:
             pause=1.0,
         )
         if not child.alive and given_up():
-            raise Interrupted("asked to stop while starting", "run recover serve again")
+            raise _stopped()
         if not child.alive:
             raise TargetUnreachable(
                 f"Prefect's own PostgreSQL does not start: {child.last_words()}", f"read {child.log}"
@@ -159,15 +159,18 @@ class OwnPostgres:
                 "give the folders above it mode 0711, or choose another site.state_dir",
             )
 
-    def _wait_for_predecessor(self) -> None:
-        """A server that lost its parent is still writing its last checkpoint: let it end.
+    def _wait_for_predecessor(self, given_up: Callable[[], bool]) -> None:
+        """A server that lost its parent is still writing its last checkpoint: let it end, or the wait is given up.
 
         What a crash left is removed when it names a program that is no PostgreSQL, or nothing: PostgreSQL would not
         start beside it. What names a process that is gone is PostgreSQL's own to judge: by it, it finds what
         that one left running. The lease of this folder is ours, so nobody else is just starting one.
         """
         lock = self.data_dir / "postmaster.pid"
-        if running := wait_until(lambda: running_postgres(lock), _START_SECONDS, so=lambda pid: pid is None):
+        running = wait_until(lambda: running_postgres(lock), _START_SECONDS, so=lambda pid: pid is None or given_up())
+        if running and given_up():
+            raise _stopped()
+        if running:
             raise TargetUnreachable(f"an older PostgreSQL still runs in {self.data_dir}", f"stop process {running}")
         if lock.exists() and not names_a_dead_process(lock):
             lock.unlink(missing_ok=True)
@@ -179,6 +182,10 @@ class OwnPostgres:
             with os.fdopen(descriptor, "w") as out:
                 out.write(secrets.token_urlsafe(24))
         return remember_secret(file.read_text())
+
+
+def _stopped() -> Interrupted:
+    return Interrupted("asked to stop while starting", "run recover serve again")
 
 
 def _as_user(user: str | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 
 from deployments.flow_runs import FlowRuns
+from deployments.outcomes import outcome
 from deployments.own_postgres import OwnPostgres
 from deployments.processes import began_before
 from recovery.adapters.postgres.connection import connect
@@ -77,9 +78,10 @@ def read_past_run(folder: Path) -> PastRun | None:
         (folder / "imported").write_text(known)  # Prefect made it: not to be read again every minute
         return None
     begin, last = datetime.fromisoformat(first["at"]), entries[-1]
-    state, message = _outcome(last)
+    state, message = outcome(last)
     if not state and _goes_on(first, begin):
         return None
+    told = {"COMPLETED": "run without the server", "": "its process was gone before it ended (run without the server)"}
     return PastRun(
         run_id=folder.name,
         name=str(first.get("name") or folder.name),
@@ -88,19 +90,9 @@ def read_past_run(folder: Path) -> PastRun | None:
         begin=begin,
         end=datetime.fromisoformat(last["at"]),
         state=state or "CRASHED",
-        message=message,
+        message=told.get(state, message),
         entries=tuple(entries),
     )
-
-
-def _outcome(last: dict[str, Any]) -> tuple[str, str]:
-    match last.get("event"):
-        case "run done":
-            return "COMPLETED", "run without the server"
-        case "run failed":
-            return "FAILED", str(last.get("error", ""))
-        case _:
-            return "", "its process was gone before it ended (run without the server)"
 
 
 def _goes_on(first: dict[str, Any], begin: datetime) -> bool:

@@ -242,6 +242,8 @@ def _serve(serving: Serving) -> None:
 
     signal.signal(signal.SIGINT, ask_to_stop)
     signal.signal(signal.SIGTERM, ask_to_stop)
+    # Held back by `recover serve`: one that came while we were imported is heard now.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
     begin = time.monotonic()
     try:
         serving.start()

@@ -34,7 +34,7 @@ def backup_expire(backup_id: str | None = None, repo: RepoChoice = "all", dry_ru
     going: list[BackupSet] = []
     plans: list[tuple[int, int]] = []
     for number in numbers(repo):
-        sets = read_repository(number).sets
+        sets = readable_sets(number)
         if backup_id and backup_id in {one.label for one in sets}:
             require(
                 drop_refusal(sets, backup_id),
@@ -56,3 +56,11 @@ def backup_expire(backup_id: str | None = None, repo: RepoChoice = "all", dry_ru
             expire_sets(number, kept)
         forget(number)
     return Expired(tuple(going), not dry_run)
+
+
+def readable_sets(repo: int) -> tuple[BackupSet, ...]:
+    """The sets of a repository; one that cannot be read has none that could be judged."""
+    facts = read_repository(repo)
+    refusal = f"repository {repo} cannot be read: {facts.problem}" if facts.problem else None
+    require(refusal, next_step="mend that, or name the other repository with --repo")
+    return facts.sets

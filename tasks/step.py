@@ -16,14 +16,16 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, cast
 
+from checks.parameters import parameter_values_refusal
 from checks.run_names import LONGEST
 from recovery import stopping
 from recovery.errors import RecoveryError
 from recovery.facts import Progress
+from recovery.gate import require
 from recovery.journal import current_journal, open_journal, writing_to
 from recovery.redaction import redact
 from recovery.site import site
@@ -33,6 +35,8 @@ R = TypeVar("R")
 
 _DELAYS_SECONDS = (1.0, 3.0, 9.0)
 _BACKSTOP_SECONDS = 6 * 3600  # real deadlines live in the adapters
+
+_STOP_SECONDS = 10.0
 
 log = logging.getLogger("recovery")
 
@@ -87,8 +91,15 @@ def name_of_run(flow: Any, parameters: dict[str, Any]) -> str:
 
 def run_together(*calls: Callable[[], Any]) -> list[Any]:
     """Run steps side by side; the first error is raised when all have ended."""
-    with ThreadPoolExecutor(max_workers=len(calls)) as pool:
-        futures = [pool.submit(contextvars.copy_context().run, call) for call in calls]
+    pool = ThreadPoolExecutor(max_workers=len(calls))
+    futures = [pool.submit(contextvars.copy_context().run, call) for call in calls]
+    try:
+        wait(futures)
+    except BaseException:  # stopped: what they run ends at once, and is in the journal before the run's own end
+        wait(futures, _STOP_SECONDS)
+        raise
+    finally:
+        pool.shutdown(wait=False)
     return [future.result() for future in futures]
 
 
@@ -241,7 +252,10 @@ def _with_retries(function: Callable[..., R], retries: bool, args: Any, kwargs: 
 def _flow_run_name(run_name: Callable[..., str]) -> str:
     from prefect.runtime import flow_run
 
-    return _fit(run_name(**flow_run.parameters))
+    try:
+        return _fit(run_name(**flow_run.parameters))
+    except Exception:  # of what nobody can mean: the run itself says why it is refused
+        return _fit(f"{run_name.__name__.removesuffix('_name').replace('_', ' ')}, refused")
 
 
 def _fit(name: str) -> str:
@@ -249,8 +263,13 @@ def _fit(name: str) -> str:
 
 
 def _journaled(function: Callable[P, R], run_name: Callable[..., str]) -> Callable[P, R]:
+    signature = inspect.signature(function)
+
     @functools.wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        require(
+            parameter_values_refusal(signature.bind(*args, **kwargs).arguments), next_step="correct it, or leave it out"
+        )
         journal = current_journal()
         if journal is not None:
             return function(*args, **kwargs)  # part of another runbook: one journal for both

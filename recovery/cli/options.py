@@ -13,6 +13,6 @@ def text(*names: str, help: str, metavar: str | None = None) -> Any:
 
 
 def _not_empty(value: str | None) -> str | None:
-    if value == "":
+    if value is not None and not value.strip():
         raise typer.BadParameter("is empty")
     return value

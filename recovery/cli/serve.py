@@ -17,6 +17,7 @@ from recovery.lease import lease_holder
 from recovery.ownership import make_folder, open_ours
 from recovery.server_address import LEASE, answers, noted_address, running_server, server_folder
 from recovery.settings.load import settings_environment
+from recovery.stopping import finishing
 from recovery.waiting import wait_until
 
 # Each part of it has a deadline of its own and is tried twice; these catch what hangs for all that.
@@ -51,28 +52,43 @@ def serve(
     elif detach:
         _detach(state_dir)
     else:
+        # A stop must not fall between us and what we become: it is heard there when it listens.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
         os.execve(sys.executable, _command(), our_environment(settings_environment()))
 
 
 def _detach(state_dir: Path) -> None:
-    """Start it in the background and wait until it is ready."""
+    """Start it in the background and wait until it is ready; who stops us while we wait stops what we started."""
     folder = server_folder(state_dir)
     process = None
-    if (holder := _holder(state_dir)) is None:
+    if _holder(state_dir) is None:
         process = _start(folder)
-        holder = process.pid
-        # It takes the lease a moment after it began; until then nobody holds it.
-        wait_until(lambda: _holder(state_dir) == holder or process.poll() is not None, _READY_SECONDS)
-    url = _url_or_over(state_dir, _SLOW_SECONDS)
-    if not url:
-        print(f"starting takes longer than usual; its log: {folder / 'serve.log'}", file=sys.stderr)
-        url = _url_or_over(state_dir, _READY_SECONDS)
+    try:
+        url = _wait_for(state_dir, process)
+    except KeyboardInterrupt:
+        with finishing():
+            if process:
+                process.terminate()
+                process.wait(_STOP_SECONDS)
+        raise
     if not url or url == _OVER:
         print((folder / "serve.log").read_text(errors="replace").strip(), file=sys.stderr)
         if process and _holder(state_dir) is not None:
             _stop(state_dir)
         raise typer.Exit((process and process.poll()) or _NO_ANSWER)
     print(url)
+
+
+def _wait_for(state_dir: Path, process: subprocess.Popen[bytes] | None) -> str:
+    if process:
+        # It takes the lease a moment after it began; until then nobody holds it.
+        wait_until(lambda: _holder(state_dir) == process.pid or process.poll() is not None, _READY_SECONDS)
+    url = _url_or_over(state_dir, _SLOW_SECONDS)
+    if not url:
+        log = server_folder(state_dir) / "serve.log"
+        print(f"starting takes longer than usual; its log: {log}", file=sys.stderr)
+        url = _url_or_over(state_dir, _READY_SECONDS)
+    return url
 
 
 def _url_or_over(state_dir: Path, seconds: float) -> str:

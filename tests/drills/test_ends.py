@@ -144,9 +144,9 @@ def test_a_stop_leaves_nothing(
     stopped(site_of, words, step, *numbers)
 
 
-def test_a_closed_terminal_stops_no_recovery(site_of: Drill) -> None:
+def test_a_closed_terminal_stops_no_backup(site_of: Drill) -> None:
     """After the stops above: so it is the next run, too, that works."""
-    outlived(site_of, LOAD, "restore_copy")
+    outlived(site_of, BACKUP, "take_backup")
 
 
 @pytest.mark.long

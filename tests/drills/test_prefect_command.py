@@ -124,6 +124,29 @@ def test_a_killed_command_is_crashed_and_holds_no_slot(served: Served, seen: dic
     until(lambda: slots(served, "backup") == 0)
 
 
+def test_a_command_that_is_stopped_is_cancelled_and_holds_no_slot(served: Served, seen: dict[str, str]) -> None:
+    """It ended with a traceback, or stayed Running until somebody looked after it."""
+    with start(seen, "backup", "run", "--type", "full", "--repo", "1") as command:
+        assert command.stderr is not None
+        run_id = LINK.findall(command.stderr.readline())[0]
+        until(lambda: "take_backup" in journal_of(served, run_id))
+        os.kill(command.pid, signal.SIGTERM)
+        os.kill(command.pid, signal.SIGTERM)
+        said = command.communicate(timeout=PATIENCE)[1]
+    assert command.returncode == 18, said
+    assert "Traceback" not in said
+    assert "recover: stopped by SIGTERM during the step “" in said
+    run = served.wait(run_id)
+    assert (run["state_type"], run["state"]["message"]) == ("CANCELLED", "stopped by SIGTERM")
+    until(lambda: slots(served, "backup") == 0)
+
+
+def journal_of(served: Served, run_id: str) -> str:
+    """What the run has written in its journal so far."""
+    told = [file.read_text() for file in (served.state_dir / "runs").glob("*/journal.jsonl")]
+    return next((text for text in told if run_id in text.partition("\n")[0]), "")
+
+
 def test_a_command_does_not_wait_behind_its_deployment(served: Served, seen: dict[str, str]) -> None:
     """A run that waits for its approval, or hangs, must not keep the person at the keyboard waiting."""
     first = start(seen, "backup", "check")

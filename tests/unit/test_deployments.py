@@ -16,12 +16,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deployments.own_postgres import names_a_dead_process, running_postgres
+from checks.parameters import LARGEST_NUMBER, LONGEST_TEXT, TEXT_PATTERN, parameter_values_refusal
+from deployments.catalogue import strict_schema
+from deployments.outcomes import told_outcome
+from deployments.own_postgres import OwnPostgres, names_a_dead_process, running_postgres
 from deployments.past_runs import read_past_run
 from deployments.place import place_of, server_environment, worker_environment
 from deployments.processes import flow_run_processes
 from deployments.serve import _is_taken
-from recovery.errors import SettingsInvalid
+from recovery.errors import Interrupted, SettingsInvalid
 from recovery.settings import Settings
 from tests.waiting import until
 
@@ -190,6 +193,7 @@ BEGIN = {"event": "run begin", "runbook": "backup_check", "parameters": {"repo":
     [
         ({"event": "run done"}, "COMPLETED", "run without the server"),
         ({"event": "run failed", "error": "GateRefused: no"}, "FAILED", "GateRefused: no"),
+        ({"event": "run failed", "error": "Stopped: stopped by Ctrl-C"}, "CANCELLED", "Stopped: stopped by Ctrl-C"),
         ({"event": "note"}, "CRASHED", "its process was gone before it ended (run without the server)"),
     ],
 )
@@ -211,5 +215,49 @@ def test_later_process_with_the_same_id_is_not_the_run(tmp_path: Path) -> None:
     assert run.state == "CRASHED"
 
 
+def test_the_end_that_the_server_did_not_hear_is_in_the_journal(tmp_path: Path) -> None:
+    """A restore that was done while the server was away was shown as crashed."""
+    journal(tmp_path / "one", BEGIN | {"flow_run_id": "other"}, {"event": "note"})
+    journal(tmp_path / "two", BEGIN | {"flow_run_id": "this"}, {"event": "run done"})
+    assert told_outcome(tmp_path, "this") == ("COMPLETED", "")
+    assert told_outcome(tmp_path, "other") == ("", "")
+    assert told_outcome(tmp_path / "none", "this") == ("", "")
+
+
+def test_a_stop_ends_the_wait_for_an_older_postgresql(tmp_path: Path) -> None:
+    """`recover serve` could not be stopped for two and a half minutes."""
+    postgres = OwnPostgres(place_of(settings(tmp_path), None))
+    postgres.data_dir.mkdir(parents=True)
+    with program("-D", str(postgres.data_dir)) as older:
+        lock = postgres.data_dir / "postmaster.pid"
+        lock.write_text(f"{older.pid}\n{postgres.data_dir}\n{time.time() + 1}\n")
+        until(lambda: running_postgres(lock))
+        with pytest.raises(Interrupted, match="asked to stop while starting"):
+            postgres.start(given_up=lambda: True)
+        older.kill()
+
+
 def test_run_made_inside_prefect_is_not_shown_twice(tmp_path: Path) -> None:
     assert read_past_run(journal(tmp_path / "one", BEGIN | {"flow_run_id": "x"}, {"event": "run done"})) is None
+
+
+def test_the_server_refuses_by_the_schema_what_the_runbook_would() -> None:
+    shown = {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
+    choice = {"enum": ["all", "1"], "type": "string"}
+    number = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    strict = strict_schema({"type": "object", "properties": {"text": shown, "repo": choice, "number": number}})
+    text = {"minLength": 1, "maxLength": LONGEST_TEXT, "pattern": TEXT_PATTERN}
+    assert strict["properties"] == {
+        "text": shown | text,
+        "repo": choice,
+        "number": number | {"minimum": 1, "maximum": LARGEST_NUMBER},
+    }
+    assert strict["propertyNames"] == {"enum": ["text", "repo", "number"]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "a\x00b", "\ud800", "\x1b[2J", "\x85", " \n", "x", "two\nlines", "日本", "a\n"]
+)
+def test_the_schema_and_the_runbook_refuse_the_same_texts(text: str) -> None:
+    by_schema = not text or not re.search(TEXT_PATTERN, text)
+    assert by_schema == (parameter_values_refusal({"text": text}) is not None)
