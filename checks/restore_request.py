@@ -11,8 +11,8 @@ from recovery.facts import RecoveryTarget, Refusal, TargetKind
 from recovery.settings import Settings
 from recovery.wal import parse_lsn
 
-_DATABASE = re.compile(r"[a-z_][a-z0-9_]{0,62}")
-_LONGEST_NAME_BYTES = 63  # of a restore point; a byte more and PostgreSQL refuses to make it
+_LONGEST_NAME_BYTES = 63  # of a database or a restore point; a byte more and PostgreSQL refuses to make it
+_HALF_LOADED = "recovering_"  # so begin the names of databases that are swept away
 _LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
 _SYSTEM_DATABASES = ("postgres", "template0", "template1")
 
@@ -68,7 +68,7 @@ def read_target(wish: Wish) -> RecoveryTarget | Refusal:
         except ValueError as error:
             return Refusal(str(error), "write it as PostgreSQL does, e.g. 0/5000060")
     if wish.target_name:
-        if not _can_be_restore_point(wish.target_name):
+        if not _can_be_name(wish.target_name):
             return Refusal(
                 f"{wish.target_name!r} cannot be the name of a restore point",
                 f"use the name given to pg_create_restore_point: at most {_LONGEST_NAME_BYTES} bytes, without line breaks",
@@ -77,16 +77,18 @@ def read_target(wish: Wish) -> RecoveryTarget | Refusal:
     return RecoveryTarget(TargetKind.BACKUP if wish.backup_id else TargetKind.LATEST)
 
 
-def _can_be_restore_point(name: str) -> bool:
-    """Whether PostgreSQL makes restore points of this name, and pg_waldump shows them on one line."""
+def _can_be_name(name: str) -> bool:
+    """Whether PostgreSQL takes this name, and programs show it on one line."""
     odd = any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name)
     return not odd and len(name.encode()) <= _LONGEST_NAME_BYTES
 
 
 def database_name_refusal(name: str, settings: Settings, existing: tuple[str, ...]) -> str | None:
     """Why a restored database must not get this name, or None."""
-    if not _DATABASE.fullmatch(name):
-        return f"{name!r} is not a plain database name (small letters, digits, _; at most 63)"
+    if not name.strip() or not _can_be_name(name):
+        return f"{name!r} cannot be the name of a database (1 to 63 bytes, without line breaks)"
+    if name.startswith(_HALF_LOADED):
+        return f"{name} would be taken for a database that is not loaded to its end, and dropped"
     if name == settings.database.name and name in existing:
         return f"{name} is the live database"
     if name in _SYSTEM_DATABASES:

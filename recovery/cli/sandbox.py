@@ -29,14 +29,17 @@ def up(
     strange: Annotated[
         bool, typer.Option("--strange", help="a database as other people have it: odd names, …")
     ] = False,
-    strange_tables: Annotated[int, typer.Option(min=0, help="--strange: how many small tables")] = 3000,
+    strange_tables: Annotated[int | None, typer.Option(min=0, help="--strange: how many small tables; 3000")] = None,
     as_json: Json = False,
 ) -> None:
     """Bring up a whole site: PostgreSQL with a standby, Redis, S3 in two regions, the application."""
     from sandbox import site
+    from sandbox.strange import TABLES
 
     if first_backup and not prepare:
         raise typer.BadParameter("there is no backup of a site that is not prepared", param_hint="--first-backup")
+    if strange_tables is not None and not strange:
+        raise typer.BadParameter("there are no such tables without --strange", param_hint="--strange-tables")
     began = time.monotonic()
     made = site.up(
         directory,
@@ -44,7 +47,7 @@ def up(
         prepare=prepare,
         first_backup=first_backup,
         transactions_per_second=rate,
-        strange_tables=strange_tables if strange else None,
+        strange_tables=(TABLES if strange_tables is None else strange_tables) if strange else None,
     )
     if as_json:
         print_json({"folder": str(made.folder), "settings": str(made.settings_file), "ports": made.ports})

@@ -51,9 +51,8 @@ def _nothing_is_left(drill: Drill):
         (("--target-database", "clickview"), f"clickview is the live database\n{OTHER_NAME}"),
         (("--target-database", "postgres"), f"postgres belongs to PostgreSQL itself\n{OTHER_NAME}"),
         (
-            ("--target-database", 'x"; DROP TABLE users; --'),
-            "'x\"; DROP TABLE users; --' is not a plain database name (small letters, digits, _; at most 63)\n"
-            + OTHER_NAME,
+            ("--target-database", "x\nDROP TABLE users"),
+            f"'x\\nDROP TABLE users' cannot be the name of a database (1 to 63 bytes, without line breaks)\n{OTHER_NAME}",
         ),
         (
             ("--source-region", "eu-nowhere-1"),

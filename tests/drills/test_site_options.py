@@ -153,6 +153,8 @@ def test_a_folder_that_is_no_sandbox_is_left_alone(drill: Drill, tmp_path: Path)
         (("sandbox", "up", "--dir", "/tmp/cvt-none", "--size", "lots"), WRONG, "lots is not a size"),
         (("sandbox", "up", "--dir", "/tmp/cvt-none", "--rate", "0"), 2, "'--rate'"),
         (("sandbox", "up", "--dir", "/tmp/cvt-none", "--no-prepare", "--first-backup"), 2, "is not prepared"),
+        (("sandbox", "up", "--dir", "/tmp/cvt-none", "--strange-tables", "5"), 2, "without --strange"),
+        (("sandbox", "up", "--dir", "/tmp/cvt-none", "--strange", "--strange-tables", "-1"), 2, "'--strange-tables'"),
         (("sandbox", "break", "meteor"), REFUSED, "there is no fault meteor"),
         (("sandbox", "break", "drop-table", "--table", "nobody"), REFUSED, "there is no table nobody"),
         (("sandbox", "break", "delete-rows", "--rows", "0"), 2, "'--rows'"),
@@ -167,7 +169,7 @@ def test_a_folder_that_is_no_sandbox_is_left_alone(drill: Drill, tmp_path: Path)
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 @pytest.mark.refuses(
-    "sandbox up --size --rate --no-prepare --first-backup",
+    "sandbox up --size --rate --no-prepare --first-backup --strange --strange-tables",
     "sandbox break FAULT --table --rows --server --repo --delay --segment --free",
     "serve --detach --stop --status",
 )

@@ -72,13 +72,17 @@ def test_refusals(wish: Wish, refusal: Refusal) -> None:
         ("clickview", "clickview is the live database"),
         ("template1", "template1 belongs to PostgreSQL itself"),
         ("taken", "a database taken exists on the site's server; nothing is overwritten"),
+        ("Clickview", None),
+        ("""it's "odd", ünd.co 100 %=\\""", None),
+        ("ü" * 31, None),
         (
-            "Clickview",
-            "'Clickview' is not a plain database name (small letters, digits, _; at most 63)",
+            "recovering_copy_1",
+            "recovering_copy_1 would be taken for a database that is not loaded to its end, and dropped",
         ),
-        ("restored\n", "'restored\\n' is not a plain database name (small letters, digits, _; at most 63)"),
-        ("", "'' is not a plain database name (small letters, digits, _; at most 63)"),
-        ("a" * 64, f"'{'a' * 64}' is not a plain database name (small letters, digits, _; at most 63)"),
+        *(
+            (name, f"{name!r} cannot be the name of a database (1 to 63 bytes, without line breaks)")
+            for name in ("restored\n", "", " ", "a\0", "a" * 64, "ü" * 32, "\udce4")
+        ),
     ],
 )
 def test_names_of_restored_databases(name: str, refusal: str | None) -> None:
