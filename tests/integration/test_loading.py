@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect
@@ -180,6 +181,43 @@ def test_a_table_that_cannot_be_made_ends_the_load(
     with pytest.raises(CommandFailed) as refused:
         load(cluster, source, loaded)
     assert refused.value.problem.startswith("copying the database into loaded failed: ")
+
+
+ODD_NAME = 'O\'dd "one" = \\x, y'
+
+
+def test_any_name_and_an_old_encoding(cluster: Cluster) -> None:
+    databases, odd = SiteDatabases(cluster.admin), sql.Identifier(ODD_NAME)
+    source = replace(cluster.admin, name=ODD_NAME, bare=True)
+    statements = (
+        'CREATE SCHEMA "größe, ""1"""',
+        'SET search_path = "größe, ""1"""',
+        'CREATE TABLE "maß" (v int)',
+        'INSERT INTO "maß" VALUES (2)',
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT v FROM \"maß\" LIMIT 1'",
+        'CREATE TABLE "tä\'b\\le" (id int, "é" text DEFAULT \'ü\', n int GENERATED ALWAYS AS (f(id)) STORED)',
+        'INSERT INTO "tä\'b\\le" (id) VALUES (1)',
+        'CREATE MATERIALIZED VIEW "ansicht ö" AS SELECT f(id) AS v FROM "tä\'b\\le"',
+    )
+    try:
+        with connect(cluster.admin) as connection:
+            make = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+            connection.execute(sql.SQL(make).format(odd))
+        damage(source, *statements)
+        with connect(cluster.admin) as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} SET search_path = {}").format(odd, sql.Identifier('größe, "1"'))
+            )
+        databases.create("loaded", read_properties(source))
+        loaded = replace(cluster.admin, name="loaded")
+        assert load(cluster, source, loaded) == {}
+        with connect(loaded) as connection:
+            connection.execute('SET search_path = "größe, ""1"""')
+            row = connection.execute('SELECT n, "é", (SELECT v FROM "ansicht ö") FROM "tä\'b\\le"').fetchone()
+        assert row == (2, "ü", 2)
+    finally:
+        for name in (ODD_NAME, "loaded"):
+            databases.drop(name)
 
 
 PROPERTIES = (

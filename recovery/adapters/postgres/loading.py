@@ -166,7 +166,7 @@ class Load:
 
     def _path_statement(self) -> str:
         path = self.search_path.replace("'", "''")
-        return f"SELECT pg_catalog.set_config('search_path', '{path}', false);"
+        return f"SET client_encoding = 'UTF8'; SELECT pg_catalog.set_config('search_path', '{path}', false);"
 
     def _run(self, line: str, env: dict[str, str]) -> Completed:
         return self.host.run(["bash", "-c", line], timeout_seconds=self.seconds, env=env, check=False)
