@@ -14,7 +14,6 @@ from functools import cached_property
 
 from recovery.facts import (
     BackupSet,
-    DiskRoom,
     RecoveryTarget,
     Refusal,
     RepoFacts,
@@ -321,13 +320,16 @@ def space_refusal(plan: RestorePlan, free_bytes: int, factor: float) -> str | No
     return f"the restore needs {needed / 1e9:.1f} GB, and only {free_bytes / 1e9:.1f} GB are free"
 
 
-def loading_space_refusal(plan: RestorePlan, room: DiskRoom, factor: float) -> str | None:
-    """Why there is too little disk on the site's server for the database that is loaded there, or None."""
-    size = plan.backup.database_bytes + (plan.needed_bytes if room.shared else 0)
-    needed, free = int(size * factor), f"only {room.free_bytes / 1e9:.1f} GB are free"
-    if room.free_bytes >= needed:
+def loading_space_refusal(plan: RestorePlan, free_bytes: int, factor: float, *, shared: bool) -> str | None:
+    """Why there is too little disk on the site's server for the database that is loaded there, or None.
+
+    `shared`: the copy is restored on that disk, too.
+    """
+    size = plan.backup.database_bytes + (plan.needed_bytes if shared else 0)
+    needed, free = int(size * factor), f"only {free_bytes / 1e9:.1f} GB are free"
+    if free_bytes >= needed:
         return None
-    if room.shared:
+    if shared:
         return f"the copy and the database loaded from it need {needed / 1e9:.1f} GB on one disk, and {free}"
     return f"the loaded database needs {needed / 1e9:.1f} GB on the disk of the site's server, and {free}"
 

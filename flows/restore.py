@@ -174,7 +174,8 @@ def decide(wish: Wish, target: RecoveryTarget, level: Level) -> Decision:
     refusal = space_refusal(plan, measure_free_space(), site().settings.restore.space_factor)
     require(refusal, next_step="free disk space, or point restore.scratch_dir at a larger disk")
     if wish.target_database and server:
-        refusal = loading_space_refusal(plan, measure_site_disk(server.data_dir), site().settings.restore.space_factor)
+        free_bytes, shared = measure_site_disk(server.data_dir)
+        refusal = loading_space_refusal(plan, free_bytes, site().settings.restore.space_factor, shared=shared)
         require(refusal, next_step="free disk space there; without --target-database you get a copy of its own")
     readable = [one.repo for one in repos if one.problem is None]
     chosen = tuple(site().settings.backup.repos[number - 1] for number in readable)

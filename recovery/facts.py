@@ -375,14 +375,6 @@ class DatabaseAddress:
 
 
 @dataclass(frozen=True)
-class DiskRoom:
-    """Free bytes where the site's databases are; `shared`: copies are restored on that disk, too."""
-
-    free_bytes: int
-    shared: bool
-
-
-@dataclass(frozen=True)
 class LeftOut:
     """What could not be made in a loaded database: its name, why, and what to type to make it (empty: nothing helps)."""
 

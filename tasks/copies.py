@@ -15,7 +15,7 @@ from recovery.adapters.postgres.properties import read_properties, read_search_p
 from recovery.adapters.postgres.recovered import CopyPlaces as CopyPlaces
 from recovery.adapters.postgres.replay import follow_replay
 from recovery.errors import GateRefused, RecoveryError, VerificationFailed
-from recovery.facts import DatabaseAddress, DiskRoom, LeftOut, ReachedPoint, RestorePlan, ServerFacts
+from recovery.facts import DatabaseAddress, LeftOut, ReachedPoint, RestorePlan, ServerFacts
 from recovery.settings import RepoSettings
 from recovery.site import site
 from recovery.stopping import finishing
@@ -56,10 +56,10 @@ def measure_free_space() -> int:
 
 
 @probe
-def measure_site_disk(data_dir: str) -> DiskRoom:
-    """Measure the free space where the site's server keeps its databases."""
+def measure_site_disk(data_dir: str) -> tuple[int, bool]:
+    """Measure the free space where the site's server keeps its databases, and see whether copies are made there, too."""
     live, scratch = Path(data_dir), site().settings.scratch_dir
-    return DiskRoom(files.free_bytes(site().host, live), files.on_one_disk(site().host, live, scratch))
+    return files.free_bytes(site().host, live), files.on_one_disk(site().host, live, scratch)
 
 
 @action

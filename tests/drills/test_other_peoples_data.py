@@ -115,6 +115,10 @@ def test_odd_things_are_handed_out_and_each_is_said(odd: Drill) -> None:
         where = address_of(report)
         assert odd.sql('SELECT count(*) FROM before."a,b:1"', address=where) == 7
         assert odd.sql("SELECT created_at::text FROM since.forever WHERE id = 1", address=where) == "infinity"
+        # It keeps to itself: of the source's settings only where recovery goes.
+        theirs = "SELECT string_agg(name, ',') FROM pg_file_settings WHERE sourcefile ~ 'auto.conf$' AND name !~ '^re'"
+        assert odd.sql(theirs, address=where) is None
+        assert odd.sql("SHOW max_logical_replication_workers", address=where) == "0"
         listed = {one["name"]: one["state"] for one in odd.done("backup", "copies", "--json").json}
         assert listed[report["copy"]] == "kept"
     finally:

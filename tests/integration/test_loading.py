@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from recovery.adapters import files
 from recovery.adapters.postgres.connection import connect
@@ -52,6 +54,8 @@ CREATE TABLE lost (v int);
 CREATE FUNCTION from_lost(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN (SELECT max(v) FROM lost); END';
 CREATE MATERIALIZED VIEW forlorn AS SELECT from_lost(1);
 DROP TABLE lost;
+CREATE EXTENSION pg_trgm;
+UPDATE pg_extension SET extname = 'of_elsewhere' WHERE extname = 'pg_trgm';
 CREATE SEQUENCE counted;
 SELECT setval('counted', 77);
 SELECT lo_from_bytea(0, 'large');
@@ -109,8 +113,14 @@ def test_all_rows_and_all_that_can_be_made_of_them(
     cluster: Cluster, source: DatabaseAddress, loaded: DatabaseAddress
 ) -> None:
     left_out = load(cluster, source, loaded)
-    assert list(left_out) == ["MATERIALIZED VIEW DATA app forlorn postgres", "CHECK app.broken above"]
-    forlorn, above = left_out.values()
+    assert list(left_out) == [
+        "EXTENSION of_elsewhere",
+        "COMMENT EXTENSION of_elsewhere",
+        "MATERIALIZED VIEW DATA app forlorn postgres",
+        "CHECK app.broken above",
+    ]
+    extension, _, forlorn, above = left_out.values()
+    assert extension.why == 'extension "of_elsewhere" is not available'
     assert forlorn.why == 'relation "lost" does not exist'
     assert forlorn.statement == "REFRESH MATERIALIZED VIEW app.forlorn;"
     assert above.why == 'holds for new rows only: check constraint "above" of relation "broken" is violated by some row'
@@ -173,6 +183,43 @@ def test_a_table_that_cannot_be_made_ends_the_load(
     assert refused.value.problem.startswith("copying the database into loaded failed: ")
 
 
+ODD_NAME = 'O\'dd "one" = \\x, y'
+
+
+def test_any_name_and_an_old_encoding(cluster: Cluster) -> None:
+    databases, odd = SiteDatabases(cluster.admin), sql.Identifier(ODD_NAME)
+    source = replace(cluster.admin, name=ODD_NAME, bare=True)
+    statements = (
+        'CREATE SCHEMA "größe, ""1"""',
+        'SET search_path = "größe, ""1"""',
+        'CREATE TABLE "maß" (v int)',
+        'INSERT INTO "maß" VALUES (2)',
+        "CREATE FUNCTION f(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT v FROM \"maß\" LIMIT 1'",
+        'CREATE TABLE "tä\'b\\le" (id int, "é" text DEFAULT \'ü\', n int GENERATED ALWAYS AS (f(id)) STORED)',
+        'INSERT INTO "tä\'b\\le" (id) VALUES (1)',
+        'CREATE MATERIALIZED VIEW "ansicht ö" AS SELECT f(id) AS v FROM "tä\'b\\le"',
+    )
+    try:
+        with connect(cluster.admin) as connection:
+            make = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+            connection.execute(sql.SQL(make).format(odd))
+        damage(source, *statements)
+        with connect(cluster.admin) as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} SET search_path = {}").format(odd, sql.Identifier('größe, "1"'))
+            )
+        databases.create("loaded", read_properties(source))
+        loaded = replace(cluster.admin, name="loaded")
+        assert load(cluster, source, loaded) == {}
+        with connect(loaded) as connection:
+            connection.execute('SET search_path = "größe, ""1"""')
+            row = connection.execute('SELECT n, "é", (SELECT v FROM "ansicht ö") FROM "tä\'b\\le"').fetchone()
+        assert row == (2, "ü", 2)
+    finally:
+        for name in (ODD_NAME, "loaded"):
+            databases.drop(name)
+
+
 PROPERTIES = (
     "ALTER DATABASE of_others OWNER TO clickview",
     "REVOKE ALL ON DATABASE of_others FROM PUBLIC",
@@ -227,6 +274,21 @@ def test_what_nobody_changed_stays_open_to_all(cluster: Cluster) -> None:
             databases.drop(name)
 
 
+def test_a_monitor_that_enters_every_database_does_not_undo_a_load(cluster: Cluster) -> None:
+    databases = SiteDatabases(cluster.admin)
+    try:
+        wanted = read_properties(replace(cluster.admin, name="pristine"))
+        databases.create("loaded", wanted)
+        with connect(replace(cluster.admin, name="loaded")) as monitor:
+            assert databases.hand_over("loaded", "handed_over", wanted) == ()
+            with pytest.raises(psycopg.errors.AdminShutdown):
+                monitor.execute("SELECT 1")
+        assert value(replace(cluster.admin, name="handed_over"), "SELECT 1") == 1
+    finally:
+        for name in ("loaded", "handed_over"):
+            databases.drop(name)
+
+
 def test_a_role_that_is_gone_is_named_and_opens_nothing(cluster: Cluster) -> None:
     databases = SiteDatabases(cluster.admin)
     try:
@@ -238,8 +300,8 @@ def test_a_role_that_is_gone_is_named_and_opens_nothing(cluster: Cluster) -> Non
         left_out = databases.hand_over("loaded", "handed_over", wanted)
         assert [(one.what, one.why) for one in left_out] == [
             ("owner of the database", 'role "leaving" does not exist'),
-            ("rights on the database", 'role "leaving" does not exist'),
-        ] * 1 + [("rights on the database", 'role "leaving" does not exist')] * (len(left_out) - 2)
+            *[("rights on the database", 'role "leaving" does not exist')] * (len(left_out) - 1),
+        ]
         assert left_out[0].statement == 'ALTER DATABASE "handed_over" OWNER TO "leaving"'
         with pytest.raises(RecoveryError, match="permission denied for database"):
             value(replace(cluster.admin, name="handed_over", user="clickview"), "SELECT 1")

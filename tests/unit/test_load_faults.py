@@ -63,6 +63,7 @@ def test_an_entry_and_what_to_type_for_it() -> None:
     contents = listed(";\n; Archive created\n;\n3423; 0 18122 MATERIALIZED VIEW DATA app forlorn postgres\n")
     assert list(contents) == [3423]
     assert named(contents[3423]) == "MATERIALIZED VIEW DATA app forlorn postgres"
+    assert named("9; 3079 18121 EXTENSION - postgis ") == "EXTENSION postgis"
     script = (
         "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET statement_timeout = 0;\n"
         "SELECT pg_catalog.set_config('search_path', '', false);\n\nREFRESH MATERIALIZED VIEW\n    app.forlorn;\n\n--\n"

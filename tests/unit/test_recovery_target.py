@@ -14,7 +14,7 @@ from checks.recovery_target import (
     readable_archive,
     space_refusal,
 )
-from recovery.facts import DiskRoom, RecoveryTarget, Refusal, RepoFacts, TargetKind
+from recovery.facts import RecoveryTarget, Refusal, RepoFacts, TargetKind
 from recovery.wal import History, Segment
 from tests.unit.build import SEGMENT_BYTES, at, backup, lsn, name, repo, wal
 from tests.unit.planning import choose, planned, refused, to, to_lsn
@@ -337,9 +337,9 @@ def test_way_without_history_holds_only_its_own_timeline() -> None:
 def test_room_for_the_loaded_database() -> None:
     plan = planned(choose(SIMPLE, LATEST))
     size, copy = plan.backup.database_bytes, plan.needed_bytes
-    assert loading_space_refusal(plan, DiskRoom(size, shared=False), 1.0) is None
-    assert loading_space_refusal(plan, DiskRoom(size + copy, shared=True), 1.0) is None
-    beside = loading_space_refusal(plan, DiskRoom(size + copy - 1, shared=True), 1.0)
+    assert loading_space_refusal(plan, size, 1.0, shared=False) is None
+    assert loading_space_refusal(plan, size + copy, 1.0, shared=True) is None
+    beside = loading_space_refusal(plan, size + copy - 1, 1.0, shared=True)
     assert beside and beside.startswith("the copy and the database loaded from it need ")
-    apart = loading_space_refusal(plan, DiskRoom(size - 1, shared=False), 1.0)
+    apart = loading_space_refusal(plan, size - 1, 1.0, shared=False)
     assert apart and apart.startswith("the loaded database needs ") and "on the disk of the site's server" in apart

@@ -49,6 +49,8 @@ class SiteDatabases:
                 """SELECT 1 FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE d.datname = %s"""
             )
             if connection.execute(subscribes, (name,)).fetchone():
+                allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true")
+                connection.execute(allow.format(sql.Identifier(name)))
                 with connect(replace(self._address, name=name)) as inside:
                     drop_subscriptions(inside)
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

@@ -12,6 +12,7 @@ GONE_ON = "errors ignored on restore"  # so ends a load that went on past its er
 _ENTRY = re.compile(r"^pg_restore: from TOC entry (\d+); \d+ (\d+) (.*)$")
 _ERROR = re.compile(r"^pg_restore: error: (?:could not execute query: )?(?:ERROR:\s+)?(.+)$")
 _LISTED = re.compile(r"^(\d+); \d+ \d+ (.+)$", re.MULTILINE)
+_NO_SCHEMA = re.compile(r"^([A-Z ]+) - ")
 _NO_ROLE = re.compile(r'^role "(.+)" does not exist$')
 _SAID = re.compile(r"^(?:psql:\S+ )?(?:ERROR|FATAL|PANIC):\s+(.+)$", re.MULTILINE)
 _NOT_READ = re.compile(r"^pg_dump: error: (.+)$", re.MULTILINE)
@@ -77,7 +78,7 @@ def listed(contents: str) -> dict[int, str]:
 def named(line: str) -> str:
     """An entry as it is called to people: kind, schema, name (and owner)."""
     found = _LISTED.match(line)
-    return found[2] if found else line
+    return _NO_SCHEMA.sub(r"\1 ", found[2]).strip() if found else line
 
 
 def to_type(script: str) -> str:

@@ -7,12 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
-
-from psycopg import sql
 
 from recovery.adapters import files
-from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.postgres.load_faults import (
     GONE_ON,
     Fault,
@@ -24,6 +20,7 @@ from recovery.adapters.postgres.load_faults import (
     roles_missing,
     to_type,
 )
+from recovery.adapters.postgres.load_rows import copy_rows, unmade_tables
 from recovery.adapters.postgres.session import session_options
 from recovery.adapters.postgres.unproven import prove_conditions, taken_as_unproven
 from recovery.adapters.process import PROMPT_SECONDS, Completed, Host
@@ -122,39 +119,16 @@ class Load:
         faults = faults_in(done.stderr)
         dumped, loaded = done.stdout.split()[-2:]
         lost = [one for one in faults if not one.of_rows]
-        if dumped != "0" or (loaded != "0" and GONE_ON not in done.stderr) or lost or self._unmade_tables():
+        if (
+            dumped != "0"
+            or (loaded != "0" and GONE_ON not in done.stderr)
+            or lost
+            or unmade_tables(self.source, self.into)
+        ):
             unmade = [one for one in before if not one.missing_role]
             raise self._failed(dump, done, [*unmade, *lost, *faults])
         for fault in faults:
-            self._copy_rows(fault.oid)
-
-    def _copy_rows(self, oid: int) -> None:
-        """Copy the rows of one table into one that stayed empty, with names found as at the source."""
-        with (
-            connect(self.source, statement_seconds=self.seconds, read_only=True) as reading,
-            connect(self.into, statement_seconds=self.seconds) as writing,
-        ):
-            _look_in(reading, "pg_catalog")
-            schema, name, columns = one_row(reading, _TABLE, (oid,))
-            table: sql.Composable = sql.Identifier(schema, name)
-            if columns:
-                table = sql.SQL("{} ({})").format(table, sql.SQL(", ").join(map(sql.Identifier, columns)))
-            _look_in(writing, self.search_path)
-            with (
-                reading.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(table)) as rows,
-                writing.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(table)) as filled,
-            ):
-                for block in rows:
-                    filled.write(block)
-
-    def _unmade_tables(self) -> list[str]:
-        """Tables and sequences of the copy that the new database has not."""
-        there: list[set[str]] = []
-        for address in (self.source, self.into):
-            with connect(address, statement_seconds=self.seconds, read_only=True) as connection:
-                _look_in(connection, "pg_catalog")
-                there.append({str(row[0]) for row in connection.execute(_TABLES).fetchall()})
-        return sorted(there[0] - there[1])
+            copy_rows(self.source, self.into, fault.oid, search_path=self.search_path, seconds=self.seconds)
 
     def _dump(self, section: str, env: dict[str, str]) -> None:
         argv = [
@@ -192,7 +166,7 @@ class Load:
 
     def _path_statement(self) -> str:
         path = self.search_path.replace("'", "''")
-        return f"SELECT pg_catalog.set_config('search_path', '{path}', false);"
+        return f"SET client_encoding = 'UTF8'; SELECT pg_catalog.set_config('search_path', '{path}', false);"
 
     def _run(self, line: str, env: dict[str, str]) -> Completed:
         return self.host.run(["bash", "-c", line], timeout_seconds=self.seconds, env=env, check=False)
@@ -216,23 +190,6 @@ class Load:
         finally:
             # Not checked: an error here would hide the load's own, and the file goes with the copy's folder anyway.
             self.host.run(["rm", "-f", pgpass], timeout_seconds=PROMPT_SECONDS, check=False)
-
-
-_TABLE: LiteralString = """
-SELECT n.nspname::text, c.relname::text,
-       ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0
-             AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s
-"""
-_TABLES: LiteralString = """
-SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'S') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-"""
-
-
-def _look_in(connection: Connection, path: str) -> None:
-    connection.execute("SELECT pg_catalog.set_config('search_path', %s, false)", (path,))
 
 
 def _way(address: DatabaseAddress) -> list[str | int]:

@@ -112,19 +112,30 @@ def hand_over(server: DatabaseAddress, name: str, new_name: str, like: DatabaseP
     Raises: VerificationFailed when a database of that name exists.
     """
     left_out: list[LeftOut] = []
-    with connect(server, statement_seconds=120) as connection, connection.transaction():
-        for what, statement, prepared in _statements(sql.Identifier(name), like):
-            try:
-                with connection.transaction():
-                    if prepared:
-                        connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", prepared)
-                    connection.execute(statement)
-            except psycopg.DatabaseError as error:
-                typed = statement.as_string(connection).replace(name, new_name)
-                left_out.append(LeftOut(what, str(error.diag.message_primary or error), typed))
-        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-        connection.execute(rename.format(sql.Identifier(name), sql.Identifier(new_name)))
+    identifier, renamed = sql.Identifier(name), sql.Identifier(new_name)
+    with connect(server, statement_seconds=120) as connection:
+        # A monitor that enters every database must not undo the work of hours: one that is in use cannot be renamed.
+        connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(identifier))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        with connection.transaction():
+            for what, statement, prepared in _statements(identifier, like):
+                if why := _refused(connection, statement, prepared):
+                    left_out.append(LeftOut(what, why, statement.as_string(connection).replace(name, new_name)))
+            connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(identifier, renamed))
+            connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(renamed))
     return tuple(left_out)
+
+
+def _refused(connection: Connection, statement: sql.Composed, prepared: tuple[str, str] | None) -> str:
+    """Execute a statement of a transaction that goes on whatever comes of it; why it was refused, or nothing."""
+    try:
+        with connection.transaction():
+            if prepared:
+                connection.execute("SELECT pg_catalog.set_config(%s, %s, true)", prepared)
+            connection.execute(statement)
+    except psycopg.DatabaseError as error:
+        return str(error.diag.message_primary or error)
+    return ""
 
 
 _Statement = tuple[str, sql.Composed, tuple[str, str] | None]
