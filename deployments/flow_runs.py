@@ -65,6 +65,7 @@ class FlowRuns:
         """
         try:
             unfinished = self._unfinished()
+            self._stop_cancelled_commands(unfinished)
             carried = flow_run_processes(self.place.home)
             dead = [
                 run
@@ -81,6 +82,15 @@ class FlowRuns:
         except (httpx.HTTPError, OSError) as error:  # OSError: /proc could not be read
             log.warning("runs not looked after just now: %s", error)
             return 0
+
+    def _stop_cancelled_commands(self, unfinished: list[dict[str, Any]]) -> None:
+        """Stop the command whose run somebody cancels in the UI: no worker carries it, so no worker would."""
+        for run in unfinished:
+            if run["state"]["type"] == "CANCELLING" and _is_here(run) and _command_goes_on(run):
+                try:
+                    _signal(_pid(run), signal.SIGTERM)
+                except PermissionError:
+                    log.warning("run %s is another user's command and goes on: stop process %d", run["name"], _pid(run))
 
     def _unfinished(self) -> list[dict[str, Any]]:
         wanted = {"flow_runs": {"state": {"type": {"any_": _UNFINISHED}}}, "limit": 200}
@@ -149,7 +159,12 @@ def _command_goes_on(run: dict[str, Any]) -> bool:
     if COMMAND_TAG not in run["tags"] or not run["infrastructure_pid"]:
         return False
     created = datetime.fromisoformat(run["created"])
-    return began_before(int(run["infrastructure_pid"].rpartition(":")[2]), created.timestamp())
+    return began_before(_pid(run), created.timestamp())
+
+
+def _pid(run: dict[str, Any]) -> int:
+    """The process of a command's run."""
+    return int(run["infrastructure_pid"].rpartition(":")[2])
 
 
 def _is_here(run: dict[str, Any]) -> bool:

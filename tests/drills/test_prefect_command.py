@@ -124,14 +124,20 @@ def test_a_killed_command_is_crashed_and_holds_no_slot(served: Served, seen: dic
     until(lambda: slots(served, "backup") == 0)
 
 
-def test_a_command_that_is_stopped_is_cancelled_and_holds_no_slot(served: Served, seen: dict[str, str]) -> None:
-    """It ended with a traceback, or stayed Running until somebody looked after it."""
+@pytest.mark.parametrize("by", ["signal", "ui"])
+def test_a_command_that_is_stopped_is_cancelled_and_holds_no_slot(
+    served: Served, seen: dict[str, str], by: str
+) -> None:
+    """It stayed Running until somebody looked after it; one that was cancelled in the UI went on."""
     with start(seen, "backup", "run", "--type", "full", "--repo", "1") as command:
         assert command.stderr is not None
         run_id = LINK.findall(command.stderr.readline())[0]
         until(lambda: "take_backup" in journal_of(served, run_id))
-        os.kill(command.pid, signal.SIGTERM)
-        os.kill(command.pid, signal.SIGTERM)
+        if by == "ui":
+            served.ask("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
+        else:
+            os.kill(command.pid, signal.SIGTERM)
+            os.kill(command.pid, signal.SIGTERM)
         said = command.communicate(timeout=PATIENCE)[1]
     assert command.returncode == 18, said
     assert "Traceback" not in said
