@@ -119,7 +119,7 @@ class BackupSettings(_Section):
     heartbeat_seconds: int = Field(5, ge=1, le=300, description="how often the heartbeat row is written")
     lock_wait_seconds: Seconds = Field(120, description="how long a backup waits for another one to end")
     timeout_seconds: Seconds = Field(4 * 3600, description="deadline of one backup or restore")
-    answer_seconds: Seconds = Field(30, description="deadline of one question to a repository")
+    answer_seconds: Seconds = Field(30, description="how long a repository may be silent")
 
     @property
     def repos(self) -> tuple[RepoSettings, ...]:

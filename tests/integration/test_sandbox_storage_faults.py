@@ -13,12 +13,16 @@ import pytest
 from recovery.adapters.process import HERE, Host
 from recovery.errors import GateRefused
 from recovery.settings import load_settings
+from recovery.site import Site
 from sandbox import faults, site
 from sandbox.aws import s3
 from sandbox.layout import BUCKETS, Sandbox
 from tests.fix_sandbox import ask
 from tests.sandbox_commands import break_, sandbox_command
 from tests.waiting import PATIENCE, until
+
+
+SEGMENT_BYTES = 16 * 1024**2
 
 
 def pgbackrest(sandbox: Sandbox, *arguments: str, check: bool = True):
@@ -101,6 +105,19 @@ def test_s3_slow_delays_every_answer_of_one_region(broken: Sandbox) -> None:
     until(lambda: answers_within(broken, "west", 2.0), what="an answer without the delay")
 
 
+def test_a_slow_repository_is_read_to_its_end_and_a_silent_one_is_given_up(broken: Sandbox) -> None:
+    """A deadline counts how long a repository is silent, not how long it takes to tell all that it holds."""
+    faults.break_it(broken, "s3-slow", faults.Options(repo=1, delay_ms=700))
+    slow = with_patience(broken, 12).backups.read_repo(1, SEGMENT_BYTES)
+    faults.undo(broken, "s3-slow")
+    assert slow.problem is None
+    assert slow.segments
+    faults.break_it(broken, "s3-down", faults.Options(repo=1))
+    silent = with_patience(broken, 4).backups.read_repo(1, SEGMENT_BYTES)
+    faults.undo(broken, "s3-down")
+    assert "waiting for read" in (silent.problem or "")
+
+
 @pytest.mark.works("sandbox break --free")
 @pytest.mark.skipif(os.geteuid() != 0, reason="disk-full takes root")
 def test_disk_full_gives_a_real_no_space_left(broken: Sandbox) -> None:
@@ -113,6 +130,12 @@ def test_disk_full_gives_a_real_no_space_left(broken: Sandbox) -> None:
     assert "No space left on device" in full.stderr
     faults.undo(broken, "disk-full")
     HERE.run(["dd", "if=/dev/zero", f"of={scratch}/file", "bs=1k", "count=400"], timeout_seconds=PATIENCE)
+
+
+def with_patience(sandbox: Sandbox, seconds: int) -> Site:
+    settings = load_settings(sandbox.settings_file, {})
+    backup = settings.backup.model_copy(update={"answer_seconds": seconds})
+    return Site(settings.model_copy(update={"backup": backup}))
 
 
 def segments(sandbox: Sandbox, side: str) -> set[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recovery.adapters import files
 from recovery.adapters.pgbackrest import configuration, information
-from recovery.adapters.pgbackrest.store import pgbackrest, run_pgbackrest
+from recovery.adapters.pgbackrest.store import pgbackrest, question_seconds, run_pgbackrest, silence_option
 from recovery.adapters.postgres.control_file import with_system_identifier
 from recovery.adapters.postgres.recovered import CopyPlaces
 from recovery.adapters.postgres.waldump import Dumped, dump_restore_points, read_moment
@@ -57,7 +57,8 @@ class ArchivedWal:
 
         Raises: SettingsInvalid, TargetUnreachable, CommandFailed when no repository says it.
         """
-        told = self._run("info", "--output=json", seconds=self._settings.backup.answer_seconds)
+        answer = self._settings.backup.answer_seconds
+        told = self._run("info", "--output=json", silence_option(answer), seconds=question_seconds(answer))
         return information.read_system_identifier(told, self._settings.backup.stanza)
 
     def fetch(self, segment: str, under: Segment) -> bool:

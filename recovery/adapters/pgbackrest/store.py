@@ -21,6 +21,12 @@ _LOCKED = 50
 _BLOCK_INCREMENTAL_SINCE = (2, 46)
 _NO_STANDBY = (56, 82)
 _BUSY_POLL_SECONDS = 2.0
+# pgBackRest asks a silent repository so often before it gives up: twice for a request, each over two connections.
+_ATTEMPTS = 4
+_REQUESTS = 10  # of a small question: files of information, each with its copy, and a few directories
+# What is silent pgBackRest ends by itself. A list of 200,000 segments takes minutes, and comes in one piece: nobody
+# outside can tell its work from a hang, so this only catches a program that stands still itself.
+_LISTING_SECONDS = 3600.0
 
 
 class PgBackRest:
@@ -64,7 +70,9 @@ class PgBackRest:
             segment_bytes = next((size for size in shown if size), segment_bytes)
             listing = information.read_archive(
                 self._ask(
-                    "repo-ls", f"--repo={repo}", "--recurse", "--output=json", f"archive/{self._settings.backup.stanza}"
+                    *("repo-ls", f"--repo={repo}", "--recurse", "--output=json"),
+                    f"archive/{self._settings.backup.stanza}",
+                    seconds=_LISTING_SECONDS,
                 ).stdout,
                 segment_bytes,
                 asked,
@@ -226,8 +234,10 @@ class PgBackRest:
     def _repo_file(self, repo: int, path: str) -> str:
         return self._ask("repo-get", f"--repo={repo}", f"archive/{self._settings.backup.stanza}/{path}").stdout
 
-    def _ask(self, command: str, *options: str) -> Completed:
-        return self._run(command, *options, seconds=self._settings.backup.answer_seconds, level="off")
+    def _ask(self, command: str, *options: str, seconds: float | None = None) -> Completed:
+        answer = self._settings.backup.answer_seconds
+        patience = question_seconds(answer) if seconds is None else seconds
+        return self._run(command, silence_option(answer), *options, seconds=patience, level="off")
 
     def _run(
         self,
@@ -246,6 +256,16 @@ class PgBackRest:
 def _errors(level: str) -> list[str]:
     """A command whose output is read writes its errors apart from it."""
     return ["--log-level-stderr=error"] if level == "off" else []
+
+
+def silence_option(answer_seconds: float) -> str:
+    """How long a repository may be silent, all attempts together: a slow one is read to its end."""
+    return f"--io-timeout={answer_seconds / _ATTEMPTS:g}"
+
+
+def question_seconds(answer_seconds: float) -> float:
+    """The deadline of a question that takes a few requests, each of which may take so long."""
+    return answer_seconds * _REQUESTS
 
 
 def pgbackrest(places: configuration.Places, command: str, options: Iterable[str]) -> list[str]:
