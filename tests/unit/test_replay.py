@@ -18,6 +18,7 @@ from recovery.facts import BackupSet, RecoveryTarget, RestorePlan, TargetKind
 LAST = "000000010000000000000009"
 RESTORED = f'LOG:  restored log file "{LAST}" from archive\n'
 AT = 0x9000100
+PAUSED = "LOG:  recovery has paused\nDETAIL:  If recovery is unpaused, the server will shut down.\n"
 OUT_OF_WAL = "RecoveryRetrieveRetryInterval"
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 
@@ -75,6 +76,21 @@ def test_an_archive_that_ends_early_is_named_after_a_while(monkeypatch: pytest.M
     with pytest.raises(VerificationFailed) as refused:
         made.arrived()
     assert refused.value.problem == f"replay stands still at 0/7000100, before the last archived segment {LAST}"
+
+
+def test_a_copy_is_started_again_when_its_primary_had_more_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It pauses there, which is not the pause at the target."""
+    copy = Copy(PAUSED)
+    started: list[str] = []
+    monkeypatch.setattr(copy, "start_again", lambda: started.append("again"), raising=False)
+    made = replay(copy, monkeypatch)
+    assert not made.arrived()
+    assert started == ["again"]
+    monkeypatch.setattr(copy, "_log", "")
+    monkeypatch.setattr(made, "_target", RecoveryTarget(TargetKind.LSN, lsn=AT))
+    monkeypatch.setattr(made, "_look", lambda: monkeypatch.setattr(copy, "_log", PAUSED) or True)
+    assert not made.arrived()  # it paused between our look at the log and that at the server
+    assert started == ["again", "again"]
 
 
 @pytest.mark.parametrize(
