@@ -80,8 +80,17 @@ def test_what_somebody_set_up_stays_or_is_named_before_it_goes(new_stock: Callab
     archived = "SELECT last_archived_wal FROM pg_stat_archiver"
     until(lambda: (stock.sql(archived) or "") >= segment, what=f"archiving of {segment}, past a blank and a quote")
 
+    right_is_lost(stock)
     password_is_changed(stock)
     no_way_in(stock)
+
+
+def right_is_lost(stock: Stock) -> None:
+    """The right to connect is taken from a role that had it: no right is not no answer."""
+    stock.sql("REVOKE CONNECT ON DATABASE clickview FROM clickview_recovery_backup")
+    told = "let clickview_recovery_backup connect to database clickview (not every role may, there)"
+    assert planned(stock) == told
+    assert planned(stock, "--apply") == told
 
 
 def password_is_changed(stock: Stock) -> None:
