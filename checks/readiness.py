@@ -57,8 +57,8 @@ def stanza_changes(clusters: Sequence[ArchivedCluster], server: ServerFacts) -> 
         Change(
             f"stanza-upgrade in repository {one.repo}: from PostgreSQL {one.major_version} with system identifier"
             f" {one.system_identifier} to PostgreSQL {server.version // 10000} with {server.system_identifier}",
-            "the archive begins anew and a full backup is due; the sets so far stay, count for no retention,"
-            " and come back with --backup-id alone; there is no way back",
+            "the archive begins anew and a full backup is due; the sets so far stay until the"
+            " retention drops them, and come back with --backup-id alone; there is no way back",
         )
         for one in other_clusters(clusters, server)
     ]

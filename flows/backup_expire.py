@@ -34,10 +34,12 @@ def backup_expire(backup_id: str | None = None, repo: RepoChoice = "all", dry_ru
     going: list[BackupSet] = []
     plans: list[tuple[int, int]] = []
     for number in numbers(repo):
-        sets = read_repository(number).sets
+        facts = read_repository(number)
+        sets = facts.every_set
         if backup_id and backup_id in {one.label for one in sets}:
+            in_use = backup_id in {one.label for one in facts.sets}  # a cluster before this one may be forgotten whole
             require(
-                drop_refusal(sets, backup_id),
+                drop_refusal(facts.sets, backup_id) if in_use else None,
                 next_step="take and prove another backup first: recover backup run, recover backup test",
             )
             going += dependents(sets, backup_id)

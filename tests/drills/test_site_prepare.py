@@ -156,6 +156,9 @@ def test_a_new_cluster_takes_the_place_of_the_old_only_when_told_what_that_means
     assert restored(stock) == "the new one"
     assert restored(stock, f"--backup-id={old['label']}") == "the old one"
     assert "nothing to change" in stock.done("site", "prepare", "--apply", as_root=AS_ROOT).stdout
+    dropped = stock.done("backup", "expire", "--backup-id", old["label"], "--yes", "--json", as_root=AS_ROOT).json
+    assert [one["label"] for one in dropped["sets"]] == [old["label"]]
+    assert old["label"] not in {one["label"] for one in stock.done("backup", "list", "--json", as_root=AS_ROOT).json}
 
 
 def restored(stock: Stock, *options: str) -> str:
