@@ -40,6 +40,13 @@ def preparation_refusal(server: ServerFacts, engine: tuple[int, int], settings: 
     return scratch_refusal(settings)
 
 
+def user_refusal(user: int, settings: Settings) -> str | None:
+    """Why this user must not prepare the site, or None: PostgreSQL never is root, and could not use what root's programs write."""
+    if user == 0 and not settings.database.command_prefix:
+        return "this is run as root, and with database.command_prefix empty pgBackRest would be, too"
+    return None
+
+
 def version_refusal(major: int) -> str | None:
     """Why servers of this major version cannot be protected, or None."""
     return f"PostgreSQL {major} is older than {_OLDEST_SERVER}" if major < _OLDEST_SERVER else None
