@@ -40,6 +40,13 @@ def preparation_refusal(server: ServerFacts, engine: tuple[int, int], settings: 
     return scratch_refusal(settings)
 
 
+def user_refusal(user: int, settings: Settings) -> str | None:
+    """Why this user must not prepare the site, or None: PostgreSQL never is root, and could not use what root's programs write."""
+    if user == 0 and not settings.database.command_prefix:
+        return "this is run as root, and with database.command_prefix empty pgBackRest would be, too"
+    return None
+
+
 def version_refusal(major: int) -> str | None:
     """Why servers of this major version cannot be protected, or None."""
     return f"PostgreSQL {major} is older than {_OLDEST_SERVER}" if major < _OLDEST_SERVER else None
@@ -57,8 +64,8 @@ def stanza_changes(clusters: Sequence[ArchivedCluster], server: ServerFacts) -> 
         Change(
             f"stanza-upgrade in repository {one.repo}: from PostgreSQL {one.major_version} with system identifier"
             f" {one.system_identifier} to PostgreSQL {server.version // 10000} with {server.system_identifier}",
-            "the archive begins anew and a full backup is due; the sets so far stay, count for no retention,"
-            " and come back with --backup-id alone; there is no way back",
+            "the archive begins anew and a full backup is due; the sets so far stay until the"
+            " retention drops them, and come back with --backup-id alone; there is no way back",
         )
         for one in other_clusters(clusters, server)
     ]

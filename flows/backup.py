@@ -94,7 +94,7 @@ def record_on(taken: list[BackupSet]) -> None:
 
 def expire(repo: int) -> None:
     """Let go of what the retention no longer keeps."""
-    sets = read_repository(repo).sets
+    sets = read_repository(repo).every_set
     kept = full_sets_kept(sets, site().settings.backup.repos[repo - 1].retention_full)
     if kept < sum(one.kind == "full" for one in sets):
         note(f"repository {repo}: {kept} full sets stay")

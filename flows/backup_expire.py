@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from checks.retention import dependents, drop_refusal, expired_by, full_sets_kept
 from checks.run_names import backup_expire_name
 from flows.backup import RepoChoice, forget, numbers
-from recovery.facts import BackupSet
+from recovery.facts import BackupSet, RepoFacts
 from recovery.gate import require
 from recovery.site import site
 from tasks.backups import drop_set, expire_sets, read_repository
@@ -34,10 +34,12 @@ def backup_expire(backup_id: str | None = None, repo: RepoChoice = "all", dry_ru
     going: list[BackupSet] = []
     plans: list[tuple[int, int]] = []
     for number in numbers(repo):
-        sets = readable_sets(number)
+        facts = read_what_is_kept(number)
+        sets = facts.every_set
         if backup_id and backup_id in {one.label for one in sets}:
+            in_use = backup_id in {one.label for one in facts.sets}  # a cluster before this one may be forgotten whole
             require(
-                drop_refusal(sets, backup_id),
+                drop_refusal(facts.sets, backup_id) if in_use else None,
                 next_step="take and prove another backup first: recover backup run, recover backup test",
             )
             going += dependents(sets, backup_id)
@@ -58,9 +60,9 @@ def backup_expire(backup_id: str | None = None, repo: RepoChoice = "all", dry_ru
     return Expired(tuple(going), not dry_run)
 
 
-def readable_sets(repo: int) -> tuple[BackupSet, ...]:
-    """The sets of a repository; one that cannot be read has none that could be judged."""
+def read_what_is_kept(repo: int) -> RepoFacts:
+    """Read a repository; in one that cannot be read no set could be judged."""
     facts = read_repository(repo)
     refusal = f"repository {repo} cannot be read: {facts.problem}" if facts.problem else None
     require(refusal, next_step="mend that, or name the other repository with --repo")
-    return facts.sets
+    return facts

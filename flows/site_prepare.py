@@ -31,6 +31,7 @@ from tasks.preparation import (
     read_archived_clusters,
     read_engine_version,
     refuse_settings,
+    refuse_user,
     restart_database,
     take_over_stanza,
     verify_archiving,
@@ -86,6 +87,9 @@ def site_prepare(
     require(
         changes_refusal(apply, options),
         next_step="add --apply, or leave the other out to see what would be changed",
+    )
+    require(
+        refuse_user(), next_step='write command_prefix = ["runuser", "-u", "postgres", "--"], or run it as postgres'
     )
     server = read_server()
     engine = read_engine_version()

@@ -89,6 +89,12 @@ class RepoFacts:
     segments: tuple[ArchivedSegment, ...] = ()
     histories: tuple[History, ...] = ()
     segment_bytes: int = 16 * 1024 * 1024
+    other_sets: tuple[BackupSet, ...] = ()  # of clusters that the stanza had before
+
+    @property
+    def every_set(self) -> tuple[BackupSet, ...]:
+        """All sets, as retention counts them: those of a cluster before are the oldest."""
+        return (*self.other_sets, *self.sets)
 
     @property
     def newest_archived_at(self) -> datetime | None:

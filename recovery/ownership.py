@@ -57,10 +57,12 @@ def give_to_owner_above(path: Path) -> None:
 
 def _closed(path: Path) -> SettingsInvalid:
     """Who may not write there, and how root mends it."""
-    here = path if os.access(path, os.X_OK) else path.parent
+    while not path.exists():  # nor seen, by this user
+        path = path.parent
+    folder, me = path if path.is_dir() else path.parent, _name(os.geteuid())
     return SettingsInvalid(
-        f"user {_name(os.geteuid())} may not write {path}, which belongs to {_name(here.stat().st_uid)}",
-        f"run this as the user it belongs to, or give it away as root: chown -R {_name(os.geteuid())}: {path}",
+        f"user {me} may not write {path}, which belongs to {_name(path.stat().st_uid)}",
+        f"run this as the user it belongs to, or give it away as root: chown -R {me}: {folder}",
     )
 
 

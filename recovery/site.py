@@ -42,9 +42,10 @@ class Site:
     @cached_property
     def host(self) -> Host:
         """Where the primary's commands run."""
+        from recovery.adapters.local_user import needed_prefix
         from recovery.adapters.process import Host
 
-        return Host(self.settings.database.command_prefix)
+        return Host(needed_prefix(self.settings.database.command_prefix))
 
     @cached_property
     def primary(self) -> Database:

@@ -77,7 +77,10 @@ def _entrance(way: _Way) -> Entrance:
         groups=way.groups if groups is None else groups,
         has_password=address.password is not None,
     )
-    return found if groups is None else replace(found, let_in=hba_file.comes_in(address))
+    # A role that may not connect is refused for that, whatever pg_hba.conf says: the right comes first.
+    if groups is None or not preparation.may_connect(site().admin_address(), address.user, address.name):
+        return found
+    return replace(found, let_in=hba_file.comes_in(address))
 
 
 def _ways() -> list[_Way]:

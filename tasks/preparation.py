@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from checks.readiness import user_refusal
 from checks.server_settings import ALSO_READ, differing_settings, setting_changes, settings_refusal
 from recovery.adapters.postgres import preparation, server_settings
 from recovery.adapters.postgres.connection import EVERYWHERE
@@ -11,6 +14,12 @@ from recovery.facts import ArchivedCluster, Change
 from recovery.server_setting import ServerSetting
 from recovery.site import site
 from tasks.step import action, probe, verify
+
+
+@probe
+def refuse_user() -> str | None:
+    """See whether what this user's programs write can be used by the server."""
+    return user_refusal(os.geteuid(), site().settings)
 
 
 @probe

@@ -6,6 +6,7 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import sys
 import time
@@ -156,6 +157,9 @@ def _python_of_postgres() -> tuple[tuple[str, ...], dict[str, str]]:
 @pytest.fixture(scope="module")
 def clouds(sandbox_room: Path) -> Iterator[Sandbox]:
     """Two S3 servers with a bucket each, nothing else of a sandbox."""
+    require_programs("pg_createcluster", "runuser", "setpriv")
+    if ROOT and (shutil.which("sudo") is None or subprocess.run([*ROOT, "true"], capture_output=True).returncode):
+        pytest.skip("neither root nor sudo without a password: a stock cluster cannot be made")
     made = plan_sandbox(sandbox_room / f"clouds-{next(_numbers)}")
     startup.make_folder(made)
     try:
@@ -175,10 +179,7 @@ def clouds(sandbox_room: Path) -> Iterator[Sandbox]:
 @pytest.fixture
 def new_stock(clouds: Sandbox, sandbox_room: Path) -> Iterator[Any]:
     """Make a fresh cluster with a site of its own (its own stanza and path in the buckets)."""
-    require_programs("pg_createcluster", "runuser", "setpriv")
     _clean_up_after_killed_runs()
-    if ROOT and subprocess.run([*ROOT, "true"], capture_output=True).returncode:
-        pytest.skip("neither root nor sudo without a password: a stock cluster cannot be made")
     made: list[Stock] = []
 
     def make(*, tables: bool = True, state_name: str = "clickview-recovery") -> Stock:

@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from recovery.adapters.local_user import changes_user
 from recovery.adapters.process import HERE, Host
 from recovery.errors import SettingsInvalid
 from recovery.settings import DatabaseSettings
 
 _SECONDS = 120
-_USER_CHANGERS = ("runuser", "sudo", "su", "setpriv", "doas")
 
 
 class Service(Protocol):
@@ -26,15 +26,10 @@ class Systemd:
 
     def __init__(self, host: Host, unit: str) -> None:
         # Root may restart a unit, and whom a prefix makes of root may not.
-        self._host, self._unit = HERE if only_leaves_root(host) else host, unit
+        self._host, self._unit = HERE if os.geteuid() == 0 and changes_user(host.prefix) else host, unit
 
     def restart(self) -> None:
         self._host.run(["systemctl", "restart", self._unit], timeout_seconds=_SECONDS)
-
-
-def only_leaves_root(host: Host) -> bool:
-    """Whether this host is this machine, and its prefix only makes another user of root."""
-    return os.geteuid() == 0 and bool(host.prefix) and Path(host.prefix[0]).name in _USER_CHANGERS
 
 
 class Docker:

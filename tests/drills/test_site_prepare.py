@@ -80,8 +80,17 @@ def test_what_somebody_set_up_stays_or_is_named_before_it_goes(new_stock: Callab
     archived = "SELECT last_archived_wal FROM pg_stat_archiver"
     until(lambda: (stock.sql(archived) or "") >= segment, what=f"archiving of {segment}, past a blank and a quote")
 
+    right_is_lost(stock)
     password_is_changed(stock)
     no_way_in(stock)
+
+
+def right_is_lost(stock: Stock) -> None:
+    """The right to connect is taken from a role that had it: no right is not no answer."""
+    stock.sql("REVOKE CONNECT ON DATABASE clickview FROM clickview_recovery_backup")
+    told = "let clickview_recovery_backup connect to database clickview (not every role may, there)"
+    assert planned(stock) == told
+    assert planned(stock, "--apply") == told
 
 
 def password_is_changed(stock: Stock) -> None:
@@ -147,6 +156,9 @@ def test_a_new_cluster_takes_the_place_of_the_old_only_when_told_what_that_means
     assert restored(stock) == "the new one"
     assert restored(stock, f"--backup-id={old['label']}") == "the old one"
     assert "nothing to change" in stock.done("site", "prepare", "--apply", as_root=AS_ROOT).stdout
+    dropped = stock.done("backup", "expire", "--backup-id", old["label"], "--yes", "--json", as_root=AS_ROOT).json
+    assert [one["label"] for one in dropped["sets"]] == [old["label"]]
+    assert old["label"] not in {one["label"] for one in stock.done("backup", "list", "--json", as_root=AS_ROOT).json}
 
 
 def restored(stock: Stock, *options: str) -> str:

@@ -45,7 +45,6 @@ class Typist:
     def types(self, line: str) -> Ended:
         """A line that must succeed."""
         as_root = next(self.users)
-        self.stock.set_prefix(*(RUNUSER if as_root else ()))
         words = shlex.split(line)
         assert words[0] == "recover", line
         ended = self.stock.done(*words[1:], as_root=as_root)
@@ -78,13 +77,18 @@ class Typist:
         user, words = unit_command("clickview-heartbeat.service")
         assert user == "postgres"
         before = self.stock.sql(BEAT)
-        self.stock.set_prefix()
         self.stock.done(*words, "--once", as_root=False)
         assert self.stock.sql(BEAT) == before + 1
 
 
 def test_root_and_postgres_prepare_a_stock_server_in_turn(new_stock: Callable[..., Stock]) -> None:
     stock = new_stock(tables=False)
+    said = stock.recover("site", "prepare", as_root=True)
+    assert (said.status, said.said.splitlines()[0]) == (
+        14,
+        "this is run as root, and with database.command_prefix empty pgBackRest would be, too",
+    )
+    stock.set_prefix(*RUNUSER)
     typist = Typist(stock, itertools.cycle((True, False)))
     typist.prepares()
     typist.beats()
@@ -97,6 +101,7 @@ def test_root_and_postgres_prepare_a_stock_server_in_turn(new_stock: Callable[..
 @pytest.mark.parametrize("users", [(True,), (False,), (True, False, True)], ids=["root", "postgres", "in turn"])
 def test_the_readme_holds_on_a_stock_server(new_stock: Callable[..., Stock], users: tuple[bool, ...]) -> None:
     typist = Typist(new_stock(), itertools.cycle(users))
+    typist.stock.set_prefix(*(RUNUSER if True in users else ()))
     backup, test, heartbeat = typist.prepares()
     assert heartbeat == "recover site heartbeat"
     typist.types(backup)

@@ -84,7 +84,15 @@ class PgBackRest:
         except RecoveryError as error:
             return RepoFacts(repo, known.bucket, known.region, problem=error.problem, segment_bytes=segment_bytes)
         return RepoFacts(
-            repo, known.bucket, known.region, None, sets, listing.segments, histories, segment_bytes=segment_bytes
+            repo,
+            known.bucket,
+            known.region,
+            None,
+            sets,
+            listing.segments,
+            histories,
+            segment_bytes=segment_bytes,
+            other_sets=tuple(one for one in everything if one.cluster != asked),
         )
 
     def verify(self, repo: int) -> tuple[str, ...]:

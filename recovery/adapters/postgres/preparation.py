@@ -175,14 +175,19 @@ def apply_connect(address: DatabaseAddress, roles: Sequence[Role], databases: Se
                     connection.execute(grant.format(sql.Identifier(name), sql.Identifier(role.name)))
 
 
+def may_connect(address: DatabaseAddress, role: str, database: str) -> bool:
+    """Whether a role has the right to connect to a database."""
+    with connect(address, read_only=True) as connection:
+        return _may_connect(connection, role, database)
+
+
 def _may_connect(connection: Connection, role: str, database: str) -> bool:
     known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is not None
-    asked = (role if known else "public", database)
-    return bool(
-        one_row(
-            connection, "SELECT has_database_privilege(%s, oid, 'CONNECT') FROM pg_database WHERE datname = %s", asked
-        )[0]
-    )
+    row = connection.execute(
+        "SELECT has_database_privilege(%s, oid, 'CONNECT') FROM pg_database WHERE datname = %s",
+        (role if known else "public", database),
+    ).fetchone()
+    return row is None or bool(row[0])  # of a database that is not there, who needs it says so
 
 
 def right_changes(address: DatabaseAddress, backup_user: str) -> list[Change]:
