@@ -21,7 +21,6 @@ from tests.fix_sandbox import ask
 from tests.sandbox_commands import break_, sandbox_command
 from tests.waiting import PATIENCE, until
 
-
 SEGMENT_BYTES = 16 * 1024**2
 
 
