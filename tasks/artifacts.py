@@ -8,6 +8,7 @@ the width of the page: five narrow columns at most.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,9 @@ from tasks.step import in_flow_run, progress_line, tell_log, warn
 _DEADLINE_SECONDS = 15.0
 _REST_SECONDS = 120.0
 _PROGRESS_SECONDS = 3.0
+
+# A _ inside of a word means nothing.
+_MEANS_SOMETHING = re.compile(r"[\\|`*~\[\]]|(?<!\w)_|_(?!\w)")
 
 _silent_until = 0.0
 
@@ -81,8 +85,19 @@ def markdown_table(rows: Sequence[Mapping[str, str]]) -> str:
     if not rows:
         return "Nothing to show."
     columns = list(rows[0])
-    lines = [columns, ["---"] * len(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    head, *lines = [columns, *([str(row.get(name, "")) for name in columns] for row in rows)]
+    return "\n".join([_line(head), "| " + " | ".join("---" for _ in columns) + " |", *map(_line, lines)])
+
+
+def markdown_cell(text: str) -> str:
+    """A text as it is, in a cell: a name may hold what Markdown or HTML would take for something else."""
+    # Redacted here: once escaped, a secret looks different.
+    escaped = _MEANS_SOMETHING.sub(r"\\\g<0>", " ".join(redact(text).split()))
+    return escaped.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(map(markdown_cell, cells)) + " |"
 
 
 def _keep(name: str, text: str) -> None:

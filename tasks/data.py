@@ -22,6 +22,7 @@ from recovery.expectation import Expectation
 from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddress, RecordedFacts
 from recovery.journal import current_journal, plain
 from recovery.site import site
+from tasks.artifacts import markdown_cell
 from tasks.site_rules import read_site_rules
 from tasks.step import action, note, probe, run_together, verify
 
@@ -166,8 +167,8 @@ def summary(report: CheckReport) -> str:
 
 def report_markdown(report: CheckReport) -> str:
     """The report as an artifact of the UI."""
-    lines = [f"## {'Passed' if report.passed else 'FAILED'}: {summary(report)}", ""]
-    lines += [f"- **{label}:** {text}" for label, text in report.about]
+    lines = [f"## {'Passed' if report.passed else 'FAILED'}: {markdown_cell(summary(report))}", ""]
+    lines += [f"- **{label}:** {markdown_cell(text)}" for label, text in report.about]
     for title, results in (
         ("Failed", report.failures),
         ("Warnings", report.warnings),
@@ -183,11 +184,7 @@ def report_markdown(report: CheckReport) -> str:
 
 def _row(result: CheckResult) -> str:
     found = "; ".join([result.found, *result.examples[:3]])
-    return "| " + " | ".join(_cell(text) for text in (result.name, result.expected, found)) + " |"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return "| " + " | ".join(map(markdown_cell, (result.name, result.expected, found))) + " |"
 
 
 def _suite(catalog: Catalog, source: Source, *, target: datetime | None, live: bool) -> tuple[Expectation, ...]:

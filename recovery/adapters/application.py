@@ -12,6 +12,8 @@ from recovery.settings.model import ApplicationSettings
 
 _ANSWER_SECONDS = 10.0  # a health check that takes longer says that something is wrong
 
+_LONGEST_VERSION = 100
+
 
 class Application:
     """Asks the health check."""
@@ -22,9 +24,9 @@ class Application:
     def version(self) -> str | None:
         """The version that runs: from the settings, else from the health check; None when it does not say."""
         if self._settings.version:
-            return self._settings.version
+            return _in_short(self._settings.version)
         answer = self.health()[1]
-        return str(answer["version"]) if "version" in answer else None
+        return _in_short(str(answer["version"])) if "version" in answer else None
 
     def health(self) -> tuple[int, dict[str, object]]:
         """The health check's status (0 when nothing answers) and what it says."""
@@ -35,6 +37,11 @@ class Application:
             return error.code, _object(error.read())
         except (OSError, http.client.HTTPException):
             return 0, {}
+
+
+def _in_short(version: str) -> str:
+    """It becomes an argument of a program: one line, and no longer than a version can be."""
+    return "".join(letter if letter.isprintable() else " " for letter in version[:_LONGEST_VERSION]).strip()
 
 
 def open_url(url: str, *, seconds: float) -> http.client.HTTPResponse:

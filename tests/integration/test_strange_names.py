@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from checks.as_recorded import Source
+from recovery.adapters.postgres.connection import one_row
+from recovery.adapters.postgres.record import snapshot
 from recovery.catalog import TableName
 from recovery.facts import CheckReport, DatabaseAddress
 from tasks.data import check_data
+from tasks.records import facts_of
 from tests.fix_data import damage, failures, recorded
 from tests.fix_postgres import READER
 
@@ -111,3 +114,13 @@ def test_two_that_amcheck_writes_alike_are_both_named(strange: DatabaseAddress) 
     lose_entry(strange, """"a.b".c_x""", """"a.b".c VALUES (900)""")
     (failed,) = failures(check_data(strange, Source(), target=None))
     assert set(failed.removesuffix(" is not damaged").split(" or ")) == {"""a."b.c_x\"""", """"a.b".c_x"""}
+
+
+def test_a_record_of_many_tables_takes_no_locks_from_the_application(strange: DatabaseAddress) -> None:
+    """A server has room for some thousand locks; without it the application gets none either."""
+    with snapshot(replace(strange, user=READER)) as source:
+        assert len(facts_of(source).counts) > 90
+        held = (
+            "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation > 16383"
+        )
+        assert one_row(source.connection, held)[0] == 0

@@ -28,7 +28,11 @@ _OWN_SCHEMA = "clickview_recovery"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The source held still at one position: as long as this lasts, all that is asked belongs to it."""
+    """The source held still at one position: as long as this lasts, all that is asked belongs to it.
+
+    What a question locked is let go with it (its transaction is rolled back): the locks of thousands of tables, held
+    together, would leave the application none.
+    """
 
     connection: Connection
     database: str
@@ -80,7 +84,7 @@ class Snapshot:
     def column(self, query: str) -> tuple[Any, ...] | None:
         """The first column of what a query finds; None where it cannot be asked: no reason to lose all that was."""
         try:
-            with self.connection.transaction():
+            with self.connection.transaction(force_rollback=True):
                 return tuple(row[0] for row in self.connection.execute(_as_query(query)).fetchall())
         except Error as error:
             _require_open(self.connection, error)
@@ -149,7 +153,7 @@ def _counted_apart(
 
 def _counts(connection: Connection, table: Table, rules: Sequence[Expectation]) -> list[int]:
     breaking = [f", count(*) FILTER (WHERE {rule.breaks})" for rule in rules]
-    with connection.transaction():
+    with connection.transaction(force_rollback=True):
         row = connection.execute(_as_query(f"SELECT count(*){''.join(breaking)} FROM {table.source} c")).fetchone()
     return [int(number) for number in row or ()]
 
@@ -170,7 +174,7 @@ def _is_behind(connection: Connection, sequence: CatalogSequence) -> bool | None
         _as_query(sequence.table.sql),
     )
     try:
-        with connection.transaction():
+        with connection.transaction(force_rollback=True):
             row = connection.execute(query).fetchone()
     except Error as error:
         _require_open(connection, error)
