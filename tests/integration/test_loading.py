@@ -164,15 +164,6 @@ def test_a_table_that_cannot_be_filled_ends_the_load(
     assert "division by zero" in refused.value.problem
 
 
-def test_a_type_that_is_another_here_ends_the_load(
-    cluster: Cluster, source: DatabaseAddress, loaded: DatabaseAddress
-) -> None:
-    damage(loaded, "CREATE SCHEMA app", "CREATE TABLE app.positive (v int)")  # in the place of the domain
-    with pytest.raises(RecoveryError) as refused:
-        load(cluster, source, loaded)
-    assert "malformed record literal" in refused.value.problem
-
-
 def test_a_table_that_cannot_be_made_ends_the_load(
     cluster: Cluster, source: DatabaseAddress, loaded: DatabaseAddress
 ) -> None:
