@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ def check(as_json: Json = False) -> None:
     from recovery.settings import find_settings_file, settings_problems
 
     problems = settings_problems() or _unresolved() + _missing_files()
-    warnings = [] if problems else _weak()
+    warnings = [] if problems else _weak() + _wrong_user()
     if as_json:
         print_json({"file": str(find_settings_file() or ""), "problems": problems, "warnings": warnings})
     if problems:
@@ -86,6 +87,15 @@ def _weak() -> list[str]:
         if not name.endswith("access_key_id"):
             found.append(weak_secret_warning(name, secret, names))
     return [warning for warning in found if warning]
+
+
+def _wrong_user() -> list[str]:
+    """A warning to root, who can check the settings but not prepare the site with them."""
+    from checks.readiness import user_refusal
+    from recovery.site import site
+
+    refusal = user_refusal(os.geteuid(), site().settings)
+    return [f'{refusal}: write command_prefix = ["runuser", "-u", "postgres", "--"]'] if refusal else []
 
 
 def _missing_files() -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.readiness import changes_refusal, preparation_refusal
+from checks.readiness import changes_refusal, preparation_refusal, user_refusal
 from recovery.cli import settings as settings_command
 from recovery.site import site
 from tests.unit.build import server, settings
@@ -64,3 +64,10 @@ def test_the_check_of_the_settings_names_programs_that_are_too_old(
         site.cache_clear()
     where = f"database.bin_dir: {said} ({tmp_path}); write the bin directory of a newer one"
     assert [one for one in problems if "bin_dir" in one] == ([where] if said else [])
+
+
+def test_root_prepares_only_with_a_prefix_that_makes_another_of_it() -> None:
+    said = "this is run as root, and with database.command_prefix empty pgBackRest would be, too"
+    prefixed = settings(database={"command_prefix": ["runuser", "-u", "postgres", "--"]})
+    assert [user_refusal(user, settings()) for user in (0, 104)] == [said, None]
+    assert user_refusal(0, prefixed) is None
