@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from recovery.cli.app import _GROUPS
 from recovery.cli.main import main
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
-from tests.stops import hearing_restored
+from recovery.stopping import Stopped
+from tests.stops import hearing_restored, listening
 from tests.unit.drilled import commands
 from tests.waiting import PATIENCE
 
@@ -165,3 +167,35 @@ def test_who_stops_a_command_is_told_how_to_go_on(
     assert here(monkeypatch, "settings", "show") == 18
     said = "recover: stopped\nNEXT: run the same command again; it goes on where it is safe\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 0), (("--once",), 18)])
+def test_to_be_stopped_is_the_only_end_of_the_heartbeat(
+    monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], status: int
+) -> None:
+    """As a service it would have failed whenever systemd stopped it."""
+
+    def stop(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("recovery.cli.site._beat", stop)
+    assert here(monkeypatch, "site", "heartbeat", *options) == status
+
+
+@pytest.mark.parametrize("answer", [signal.SIGINT, None])
+def test_who_stops_at_a_question_is_heard(monkeypatch: pytest.MonkeyPatch, answer: signal.Signals | None) -> None:
+    """Typer made `Aborted.` and 1 of it. Ctrl-D is a no."""
+    from recovery.cli.backup import _confirmed
+
+    def asked(_: str) -> str:
+        if answer:
+            signal.raise_signal(answer)
+        raise EOFError
+
+    monkeypatch.setattr("typer._click.termui.visible_prompt_func", asked)
+    with listening():
+        if answer:
+            with pytest.raises(Stopped):
+                _confirmed("Drop them?")
+        else:
+            assert _confirmed("Drop them?") is False
