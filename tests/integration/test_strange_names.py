@@ -20,7 +20,13 @@ pytestmark = pytest.mark.usefixtures("checker")
 
 
 def test_a_sound_copy_shows_no_fault(strange: DatabaseAddress) -> None:
-    facts = recorded(replace(strange, user=READER))
+    with snapshot(replace(strange, user=READER)) as source:
+        facts = facts_of(source)
+        # A server has room for some thousand locks; when we hold them the application gets none.
+        held = (
+            "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation > 16383"
+        )
+        assert one_row(source.connection, held)[0] == 0
     assert (facts.uncounted, facts.unseen, facts.unasked, facts.broken, facts.behind) == ((), (), (), (), ())
     rows = {one.table: one.rows for one in facts.counts}
     assert rows[TableName("odd", "a,b")] == rows[TableName("odd", "line\nbreak")] == 7
@@ -42,11 +48,11 @@ def unproven(report: CheckReport) -> dict[str, str]:
 
 LOST = {
     """DELETE FROM odd."a,b" WHERE id = 7""": """odd."a,b" has its rows""",
-    """DELETE FROM odd."q""uote x" WHERE id = 7""": """odd."q""uote x" has its rows""",
+    """DELETE FROM odd."q""uote x" WHERE id > 5""": """odd."q""uote x" has its rows""",
     """DELETE FROM a."b.c" WHERE id = 1""": """a."b.c" has its rows""",
-    """DELETE FROM "a.b".c WHERE id = 1""": """"a.b".c has its rows""",
+    """DELETE FROM "a.b".c WHERE id < 3""": """"a.b".c has its rows""",
     """DELETE FROM "a.b.c" WHERE id = 1""": """"a.b.c" has its rows""",
-    """DELETE FROM odd.U&"line\\000Abreak" WHERE id = 7""": """odd.U&"line\\+00000Abreak" has its rows""",
+    """DELETE FROM odd.U&"line\\000Abreak" WHERE id > 5""": """odd.U&"line\\+00000Abreak" has its rows""",
     """DELETE FROM "many, of them"."t, 7" """: """"many, of them"."t, 7" has its rows""",
     """DELETE FROM "sch""ema, ünd.co %"."par""ent" WHERE "a,1" = 3""": """odd."ch'ild"."x""y"+"x y" points at a row of """
     """"sch""ema, ünd.co %"."par""ent\"""",
@@ -55,38 +61,36 @@ LOST = {
 }
 
 
-def test_what_was_lost_is_called_by_its_name(strange: DatabaseAddress) -> None:
+# An index, a row that it shall not hear of, and what it is called.
+BROKEN = (
+    (
+        """odd."ind""ex, ünd.x\"""",
+        """odd."q""uote x" (id, "q""uote x") VALUES (900, 'lost')""",
+        """odd."ind""ex, ünd.x" is not damaged""",
+    ),
+    (
+        """"sch""ema, ünd.co %"."a: b_pkey\"""",
+        """"sch""ema, ünd.co %"."a: b" VALUES (900, 'lost')""",
+        """"sch""ema, ünd.co %"."a: b_pkey" is not damaged""",
+    ),
+    (
+        """odd."line\nbreak_pkey\"""",
+        """odd."line\nbreak" (id, "line\nbreak") VALUES (900, 'lost')""",
+        """odd.U&"line\\+00000Abreak_pkey" is not damaged""",
+    ),
+    # amcheck writes a.b.c_pkey, and that may be either.
+    (""""a.b".c_pkey""", """"a.b".c VALUES (900)""", """a."b.c_pkey" or "a.b".c_pkey is not damaged"""),
+)
+
+
+def test_what_is_damaged_is_called_by_its_name(strange: DatabaseAddress) -> None:
     known = Source(recorded(replace(strange, user=READER)), exact=True)
     damage(strange, """UPDATE pg_index SET indisready = false WHERE indrelid = 'odd."%s"'::regclass""", *LOST)
     damage(strange, """UPDATE pg_index SET indisready = true WHERE indrelid = 'odd."%s"'::regclass""")
-    assert set(LOST.values()) <= set(failures(check_data(strange, known, target=None)))
-
-
-@pytest.mark.parametrize(
-    ("index", "row", "name"),
-    [
-        (
-            """odd."ind""ex, ünd.x\"""",
-            """odd."q""uote x" (id, "q""uote x") VALUES (900, 'lost')""",
-            """odd."ind""ex, ünd.x\"""",
-        ),
-        (
-            """"sch""ema, ünd.co %"."a: b_pkey\"""",
-            """"sch""ema, ünd.co %"."a: b" VALUES (900, 'lost')""",
-            """"sch""ema, ünd.co %"."a: b_pkey\"""",
-        ),
-        (
-            """odd."line\nbreak_pkey\"""",
-            """odd."line\nbreak" (id, "line\nbreak") VALUES (900, 'lost')""",
-            """odd.U&"line\\+00000Abreak_pkey\"""",
-        ),
-    ],
-)
-def test_an_index_that_lost_entries_is_called_by_its_name(
-    strange: DatabaseAddress, index: str, row: str, name: str
-) -> None:
-    lose_entry(strange, index, row)
-    assert f"{name} is not damaged" in failures(check_data(strange, Source(), target=None))
+    for index, row, _ in BROKEN:
+        lose_entry(strange, index, row)
+    failed = failures(check_data(strange, known, target=None))
+    assert {*LOST.values(), *(name for _, _, name in BROKEN)} <= set(failed)
 
 
 def lose_entry(database: DatabaseAddress, index: str, row: str) -> None:
@@ -107,20 +111,3 @@ def test_an_index_on_a_function_of_the_application_that_fails(strange: DatabaseA
     report = check_data(strange, Source(), target=None)
     assert failures(report) == {}
     assert unproven(report) == {"shape.folded is not damaged": "shape.folded: not today"}
-
-
-def test_two_that_amcheck_writes_alike_are_both_named(strange: DatabaseAddress) -> None:
-    damage(strange, """CREATE INDEX c_x ON "a.b".c (id)""", """CREATE INDEX "b.c_x" ON a."b.c" (id)""")
-    lose_entry(strange, """"a.b".c_x""", """"a.b".c VALUES (900)""")
-    (failed,) = failures(check_data(strange, Source(), target=None))
-    assert set(failed.removesuffix(" is not damaged").split(" or ")) == {"""a."b.c_x\"""", """"a.b".c_x"""}
-
-
-def test_a_record_of_many_tables_takes_no_locks_from_the_application(strange: DatabaseAddress) -> None:
-    """A server has room for some thousand locks; without it the application gets none either."""
-    with snapshot(replace(strange, user=READER)) as source:
-        assert len(facts_of(source).counts) > 90
-        held = (
-            "SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation > 16383"
-        )
-        assert one_row(source.connection, held)[0] == 0

@@ -139,7 +139,7 @@ def _results(connection: Connection, database: str, damaged: dict[str, list[str]
     """What was said of each relation, under the name that it has."""
     rows = connection.execute(
         "SELECT n.nspname, c.relname, CASE c.relkind WHEN 'i' THEN c.oid END FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " WHERE concat_ws('.', %s::text, n.nspname, c.relname) = ANY(%s)",
+        " WHERE concat_ws('.', %s::text, n.nspname, c.relname) = ANY(%s) ORDER BY 1, 2",
         (database, list(damaged)),
     ).fetchall()
     known: dict[str, list[_Relation]] = {}
