@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from recovery.adapters.postgres.connection import connect
+from recovery.adapters.postgres.no_way_in import NotThisDatabase
 from recovery.adapters.s3 import DocumentBucket
 from recovery.adapters.secrets import Secrets
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
@@ -117,7 +118,7 @@ def _outcome(address: DatabaseAddress) -> RecoveryError | None:
 
 def test_what_a_server_refuses(cluster: Cluster) -> None:
     admin = cluster.admin
-    assert type(refusal(replace(admin, name="none"))) is SettingsInvalid
+    assert type(refusal(replace(admin, name="none"))) is NotThisDatabase
     assert type(refusal(replace(admin, user="nobody"))) is SettingsInvalid
     assert type(refusal(admin, "SELECT pg_sleep(30)", statement_seconds=0.2)) is TargetUnreachable
     assert type(refusal(admin, "SELECT * FROM no_such_table")) is VerificationFailed
@@ -191,3 +192,21 @@ def test_secret_file_that_is_not_there(reference: str) -> None:
 
     with pytest.raises(SettingsInvalid):
         Secrets(AwsSettings()).reveal(SecretStr(reference))
+
+
+def test_what_the_server_says_is_no_silence(cluster: Cluster) -> None:
+    """psycopg counts what a server cannot do just now (classes 53 to 58) as a failed operation, like silence."""
+    with connect(cluster.admin) as connection:
+        connection.execute("CREATE MATERIALIZED VIEW unfilled AS SELECT 1 WITH NO DATA")
+    try:
+        error = refusal(cluster.admin, "SELECT * FROM unfilled")
+        assert type(error) is VerificationFailed
+        assert "has not been populated" in error.problem
+    finally:
+        with connect(cluster.admin) as connection:
+            connection.execute("DROP MATERIALIZED VIEW unfilled")
+
+
+def test_a_deadline_longer_than_the_server_can_count(cluster: Cluster) -> None:
+    with connect(cluster.admin, statement_seconds=100 * 86400) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recovery.adapters.postgres.connection import connect
+from recovery.adapters.postgres.no_way_in import NotThisDatabase
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import DatabaseAddress
 from tests.conftest import require_programs
@@ -47,13 +48,13 @@ def refused(address: DatabaseAddress) -> RecoveryError:
 def test_it_speaks_german(german: Cluster) -> None:
     error = refused(replace(german.admin, user="niemand"))
     assert type(error) is SettingsInvalid
-    assert error.problem.endswith("role niemand was refused: FATAL: Rolle >>niemand<< existiert nicht")
+    assert error.problem.endswith("did not let role niemand in: FATAL: Rolle >>niemand<< existiert nicht")
 
 
 def test_wrong_password(german: Cluster) -> None:
     error = refused(replace(german.admin, user="asked", password="wrong"))
     assert type(error) is SettingsInvalid
-    assert "role asked was refused: FATAL: Passwort-Authentifizierung" in error.problem
+    assert "did not let role asked in: FATAL: Passwort-Authentifizierung" in error.problem
     with connect(replace(german.admin, user="asked", password="right")):
         pass
 
@@ -64,14 +65,14 @@ def test_a_rule_that_rejects(german: Cluster) -> None:
 
 def test_a_database_that_is_not_there(german: Cluster) -> None:
     error = refused(replace(german.admin, name="none"))
-    assert type(error) is SettingsInvalid
+    assert type(error) is NotThisDatabase
     assert error.problem == f"there is no database none on {german.admin.host}:{german.admin.port}"
 
 
 @pytest.mark.parametrize(("name", "user"), [("closed", "outside"), ("shut", "postgres")])
 def test_a_database_that_is_closed(german: Cluster, name: str, user: str) -> None:
     error = refused(replace(german.admin, name=name, user=user))
-    assert type(error) is SettingsInvalid
+    assert type(error) is NotThisDatabase
     assert error.problem.endswith(f"role {user} may not connect to this database")
     assert "GRANT CONNECT" in error.next_step
 

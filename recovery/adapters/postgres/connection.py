@@ -11,7 +11,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import TupleRow
 
-from recovery.adapters.postgres.no_way_in import no_way_in
+from recovery.adapters.postgres.no_way_in import NotThisDatabase, no_way_in
 from recovery.adapters.postgres.session import session_options
 from recovery.adapters.postgres.socket_owner import calling_as_its_owner
 from recovery.environment import NO_FILE, forget_the_shell
@@ -23,6 +23,7 @@ Connection = psycopg.Connection[TupleRow]
 # Where PostgreSQL's own programs look at a server that is not about one database (createdb, vacuumdb --all).
 EVERYWHERE = ("postgres", "template1")
 _OUTSIDE_SECONDS = 5
+_LONGEST_MILLISECONDS = 2**31 - 1  # more is no number to the server, and to the kernel
 
 
 @contextmanager
@@ -39,7 +40,8 @@ def connect(
     No setting of the server's people applies to it where it would be in our way (see session.py).
     Raises: TargetUnreachable, SettingsInvalid (password, database or role), VerificationFailed.
     """
-    ours = {"statement_timeout": str(int(statement_seconds * 1000))}
+    milliseconds = min(int(statement_seconds * 1000), _LONGEST_MILLISECONDS)
+    ours = {"statement_timeout": str(milliseconds)}
     if read_only:
         ours["default_transaction_read_only"] = "on"
     with (
@@ -49,7 +51,7 @@ def connect(
             connect_timeout=connect_seconds,
             options=session_options(ours, bare=address.bare),
             autocommit=autocommit,
-            tcp_user_timeout=int(statement_seconds * 1000) + 10_000,
+            tcp_user_timeout=min(milliseconds + 10_000, _LONGEST_MILLISECONDS),
         ) as connection,
     ):
         yield connection
@@ -66,8 +68,8 @@ def _let_in(address: DatabaseAddress, **parameters: Any) -> Connection:
             return _opened(replace(address, name=name), **parameters)
         except psycopg.OperationalError as error:
             cause = _explained(error, replace(address, name=name))
-            # A server without `postgres` has its template; one that does not answer will not for that, either.
-            if name == names[-1] or isinstance(cause, TargetUnreachable):
+            # A server without `postgres` has its template; who is refused, or gets no answer, is so there, too.
+            if name == names[-1] or not isinstance(cause, NotThisDatabase):
                 raise cause from error
     raise AssertionError
 
@@ -136,10 +138,13 @@ def _typed(error: psycopg.Error, address: DatabaseAddress) -> RecoveryError:
         )
     if isinstance(error, (errors.AdminShutdown, errors.CrashShutdown, errors.CannotConnectNow)):
         return TargetUnreachable(f"{where} is shutting down or starting: {text}", "wait, then run this again")
-    if isinstance(error, psycopg.OperationalError):
+    # With a code the server said it; without one the connection broke.
+    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
         return TargetUnreachable(
             f"{where} does not answer any more: {text[:300]}", "check that the server runs, then run this again"
         )
+    if isinstance(error, (errors.DiskFull, errors.OutOfMemory, errors.TooManyConnections)):
+        return TargetUnreachable(f"{where} has no room left: {text[:300]}", "mend that, then run this again")
     return VerificationFailed(f"{where}: {text}", "the statement above was refused; see the server's log")
 
 
