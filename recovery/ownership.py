@@ -49,10 +49,11 @@ def open_ours(path: Path, mode: str) -> IO[str]:
 
 
 def give_to_owner_above(path: Path) -> None:
-    """Have this belong to whom the folder above belongs; only root can."""
-    if os.geteuid() == 0:
-        above = path.parent.stat()
-        os.chown(path, above.st_uid, above.st_gid, follow_symlinks=False)
+    """Have this, with all in it, belong to whom the folder above belongs; only root can."""
+    above, here = path.parent.stat(), path.lstat()
+    if os.geteuid() == 0 and (above.st_uid, above.st_gid) != (here.st_uid, here.st_gid):
+        for one in (path, *path.rglob("*")):
+            os.chown(one, above.st_uid, above.st_gid, follow_symlinks=False)
 
 
 def _closed(path: Path) -> SettingsInvalid:

@@ -195,7 +195,7 @@ def new_stock(clouds: Sandbox, sandbox_room: Path) -> Iterator[Any]:
 
     yield make
     for stock in made:
-        drop_cluster(stock)
+        drop_cluster(stock.name)
         release_ports(stock.folder)
         shell("rm", "-rf", "--one-file-system", stock.folder)
 
@@ -218,10 +218,11 @@ def make_cluster(stock: Stock, *, tables: bool = True) -> None:
         fill(stock.admin, 1_000_000)
 
 
-def drop_cluster(stock: Stock) -> None:
-    """The cluster with its configuration and its log."""
-    subprocess.run([*ROOT, "pg_dropcluster", "--stop", VERSION, stock.name], capture_output=True, timeout=PATIENCE)
-    shell("rm", "-f", f"/var/log/postgresql/postgresql-{VERSION}-{stock.name}.log")
+def drop_cluster(name: str) -> None:
+    """The cluster with its configuration (files that Debian does not know stay otherwise) and its log."""
+    subprocess.run([*ROOT, "pg_dropcluster", "--stop", VERSION, name], capture_output=True, timeout=PATIENCE)
+    shell("rm", "-rf", Path("/etc/postgresql") / VERSION / name)
+    shell("rm", "-f", f"/var/log/postgresql/postgresql-{VERSION}-{name}.log")
 
 
 def write_site(stock: Stock, path: str) -> None:
@@ -285,4 +286,4 @@ def _clean_up_after_killed_runs() -> None:
     for folder in (Path("/etc/postgresql") / VERSION).glob("cvt*n*"):
         owner = folder.name.removeprefix("cvt").partition("n")[0]
         if owner.isdigit() and not Path(f"/proc/{owner}").exists():
-            subprocess.run([*ROOT, "pg_dropcluster", "--stop", VERSION, folder.name], capture_output=True)
+            drop_cluster(folder.name)

@@ -45,7 +45,8 @@ def test_journal_documents_and_leases_of_root_belong_to_whom_the_state_folder_be
 
 @as_root
 def test_what_root_kept_before_is_given_away(state: Path) -> None:
-    (state / "runs").mkdir()
+    (state / "runs" / "one").mkdir(parents=True)
+    (state / "runs" / "one" / "journal.jsonl").touch()
     open_journal(state / "runs", "backup")
     assert owners(state) == {(4711, 4712)}
 
