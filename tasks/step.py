@@ -16,7 +16,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -92,8 +92,10 @@ def name_of_run(flow: Any, parameters: dict[str, Any]) -> str:
 def run_together(*calls: Callable[[], Any]) -> list[Any]:
     """Run steps side by side; the first error is raised when all have ended."""
     pool = ThreadPoolExecutor(max_workers=len(calls))
-    futures = [pool.submit(contextvars.copy_context().run, call) for call in calls]
+    futures: list[Future[Any]] = []
     try:
+        for call in calls:
+            futures.append(pool.submit(contextvars.copy_context().run, call))
         wait(futures)
     except BaseException:  # stopped: what they run ends at once, and is in the journal before the run's own end
         wait(futures, _STOP_SECONDS)
