@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from checks.backup_age import missing_database
 from checks.recovery_target import ARRIVAL_MARGIN, Archive, readable_archive
 from checks.run_names import restore_test_name
 from flows.backup import RepoChoice, numbers
@@ -40,6 +41,10 @@ def restore_test(
     """
     reports: list[RestoreReport] = []
     failures: list[str] = []
+    server = read_server_if_it_answers()
+    missing = missing_database(server, site().settings.database.name) if server else None
+    if missing:
+        warn(f"{missing}: the newest moments may be out of reach, for nothing is committed any more")
     for number in numbers(repo):
         known = site().settings.backup.repos[number - 1]
         try:
@@ -54,8 +59,11 @@ def restore_test(
     publish_table("restore-test", [row(one) for one in reports], "Restores that were proven")
     if failures:
         raise VerificationFailed(
-            f"{len(failures)} of {len(numbers(repo))} repositories did not restore: " + "; ".join(failures),
-            "this is an incident: run recover backup check, then take a full backup and test again",
+            f"{len(failures)} of {len(numbers(repo))} repositories did not restore: "
+            + "; ".join([*failures, *([missing] if missing else [])]),
+            "this is an incident: bring the database back (recover backup restore --target-time=MOMENT-BEFORE)"
+            if missing
+            else "this is an incident: run recover backup check, then take a full backup and test again",
         )
     return TestedRestores(tuple(reports))
 

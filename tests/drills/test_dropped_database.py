@@ -36,6 +36,10 @@ def test_a_dropped_database_comes_back_under_its_own_name(new_drill: Callable[..
     )
     assert drill.refusal("backup", "verify", status=11).startswith("there is no database clickview on 127.0.0.1:")
 
+    tested = drill.refusal("backup", "test", "--repo=1", "--moment=newest", status=15)
+    assert tested.startswith("1 of 1 repositories did not restore: repository 1 (clickview-backups): ")
+    assert f"; {MISSING}\nNEXT: this is an incident: bring the database back" in tested
+
     newest = drill.run("backup", "restore", "--json")
     assert newest.status == 15
     assert "the database is there: there is no database clickview; there is postgres; the copy copy-" in newest.said

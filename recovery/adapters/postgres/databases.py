@@ -9,7 +9,7 @@ from psycopg import sql
 
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.postgres.properties import DatabaseProperties, creation, drop_subscriptions, hand_over
-from recovery.adapters.postgres.server import PostgresServer
+from recovery.adapters.postgres.server import DATABASES, PostgresServer
 from recovery.facts import DatabaseAddress, LeftOut
 
 _CHANGE_SECONDS = 120.0  # CREATE and DROP DATABASE wait for a checkpoint
@@ -22,9 +22,9 @@ class SiteDatabases:
         self._address = address
 
     def names(self) -> tuple[str, ...]:
-        """All databases of the server but the templates."""
+        """All databases of the server but PostgreSQL's own templates."""
         with connect(replace(self._address, name=""), read_only=True) as connection:
-            rows = connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1").fetchall()
+            rows = connection.execute(DATABASES).fetchall()
         return tuple(str(row[0]) for row in rows)
 
     def create(self, name: str, like: DatabaseProperties) -> None:

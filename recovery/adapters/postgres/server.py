@@ -32,6 +32,8 @@ _WATCHED_SETTINGS = (
     "wal_level",
     "wal_log_hints",
 )
+# An application's own may be marked as a template, too.
+DATABASES: LiteralString = "SELECT datname FROM pg_database WHERE datname NOT IN ('template0', 'template1') ORDER BY 1"
 _POLL_SECONDS = 0.2
 _BEAT_SECONDS = 10.0  # a beat that comes later says nothing: the next one is due
 
@@ -173,7 +175,7 @@ def _read_facts(connection: Connection) -> ServerFacts:
         last_archived_wal=archiver[2],
         last_archived_at=archiver[3],
         last_archive_failure_at=archiver[4],
-        databases=_names(connection, "SELECT datname FROM pg_database WHERE NOT datistemplate"),
+        databases=_names(connection, DATABASES),
         segments_in_pg_wal=_names(connection, "SELECT name FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'"),
         segments_waiting=_names(
             connection, "SELECT left(name, 24) FROM pg_ls_archive_statusdir() WHERE name ~ '^[0-9A-F]{24}[.]ready$'"
