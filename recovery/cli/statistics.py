@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from recovery.cli.output import print_json, table
+from recovery.errors import VerificationFailed
 from recovery.site import site
 
 if TYPE_CHECKING:
@@ -40,6 +41,11 @@ def show_statistics(as_json: bool) -> None:
     from tasks.backups import read_repositories, read_server_if_it_answers
 
     found = [statistics(one) for one in read_repositories(read_server_if_it_answers())]
+    if all(one.problem for one in found):  # zeroes would be a lie
+        raise VerificationFailed(
+            f"no repository can be read: {'; '.join(f'{one.bucket}: {one.problem}' for one in found)}",
+            "look at the network, the keys and the bucket, then run: recover settings check",
+        )
     if as_json:
         print_json([asdict(one) for one in found])
         return
