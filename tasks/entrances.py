@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from checks.admission import entrance_changes, hba_refusal, missing_lines, password_refusal, refused_passwords
-from recovery.adapters.postgres import hba_file, preparation
+from recovery.adapters.postgres import hba_file, preparation, standing_roles
 from recovery.adapters.postgres.server import seen_through
 from recovery.admission import Entrance
 from recovery.errors import VerificationFailed
@@ -49,7 +49,7 @@ def open_entrances() -> None:
     entrances, file = _entrances(), hba_file.read_hba_file(admin)
     for role in roles_of_site():
         if role.name in refused_passwords(entrances, file):
-            preparation.apply_role(admin, role)
+            preparation.apply_password(admin, role)
     if lines := missing_lines(entrances, file):
         kept = hba_file.add_lines(site().host, admin, lines)
         note(f"the pg_hba.conf of before is kept as {kept}")
@@ -68,7 +68,7 @@ def _entrances() -> list[Entrance]:
 
 def _entrance(way: _Way) -> Entrance:
     address = way.address
-    groups = hba_file.read_groups(site().admin_address(), address.user)
+    groups = standing_roles.read_groups(site().admin_address(), address.user)
     found = Entrance(
         role=address.user,
         database=address.name,

@@ -45,15 +45,6 @@ def _rule(row: dict[str, Any], path: str) -> HbaRule:
     )
 
 
-def read_groups(address: DatabaseAddress, role: str) -> tuple[str, ...] | None:
-    """All roles that a role is a member of; None when there is no such role."""
-    with connect(address, read_only=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
-            return None
-        query = "SELECT rolname FROM pg_roles WHERE pg_has_role(%s, oid, 'MEMBER')"
-        return tuple(str(row[0]) for row in connection.execute(query, (role,)).fetchall())
-
-
 def comes_in(address: DatabaseAddress) -> bool:
     """Whether the server lets this role in with its password.
 
