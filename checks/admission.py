@@ -24,7 +24,7 @@ def hba_refusal(file: HbaFile) -> str | None:
 
 def catching_rule(entrance: Entrance, file: HbaFile) -> HbaRule | None:
     """The line that decides about this way in: the first that fits. One that we cannot judge counts as fitting."""
-    return next((rule for rule in file.rules if _fits(rule, entrance)), None)
+    return next((rule for rule in file.rules if _fits(rule, entrance, file.ssl)), None)
 
 
 def missing_lines(entrances: Sequence[Entrance], file: HbaFile) -> list[HbaLine]:
@@ -35,7 +35,7 @@ def missing_lines(entrances: Sequence[Entrance], file: HbaFile) -> list[HbaLine]
         if entrance.let_in or (rule and rule.method in _OPEN):
             continue
         before = None if rule is None else rule.line if rule.file == file.path else 0
-        line = HbaLine(hba_line(entrance), entrance.purpose, before)
+        line = HbaLine(hba_line(entrance, ssl=file.ssl), entrance.purpose, before)
         found.setdefault(line.text, line)
     return list(found.values())
 
@@ -49,6 +49,24 @@ def refused_passwords(entrances: Sequence[Entrance], file: HbaFile) -> list[str]
             if one.let_in is False and (rule := catching_rule(one, file)) and rule.method in _OPEN
         )
     )
+
+
+def shut_out_refusal(entrances: Sequence[Entrance], file: HbaFile) -> str | None:
+    """Why a role must be let in by a person, or None: a line that shuts it out was written on purpose."""
+    for one in entrances:
+        rule = catching_rule(one, file)
+        if not one.let_in and rule and rule.method == "reject":
+            return (
+                f"{rule.file} line {rule.line} ({_words(rule)}) shuts role {one.role} out on purpose;"
+                f" it would need this line before it: {hba_line(one, ssl=file.ssl)}"
+            )
+    return None
+
+
+def barred_refusal(entrances: Sequence[Entrance]) -> str | None:
+    """Why a role cannot come in although its password may be right, or None."""
+    barred = next((one for one in entrances if one.let_in is False and one.barred), None)
+    return f"role {barred.role} cannot log in: it has {barred.barred}" if barred else None
 
 
 def password_refusal(entrances: Sequence[Entrance], file: HbaFile, settings: dict[str, str]) -> str | None:
@@ -65,20 +83,24 @@ def entrance_changes(entrances: Sequence[Entrance], file: HbaFile) -> list[Chang
         Change(f"write into {_place(line, file)}: {line.text}", line.purpose) for line in missing_lines(entrances, file)
     ]
     passwords = [
-        Change(f"set the password of role {role}", "the server does not take the one in recovery.toml")
+        Change(
+            f"reload the server, and set the password of role {role} where that does not help",
+            "the server does not take the one in recovery.toml",
+        )
         for role in refused_passwords(entrances, file)
     ]
     return lines + passwords
 
 
-def hba_line(entrance: Entrance) -> str:
-    """The line that lets this role in with its password, and nobody else."""
+def hba_line(entrance: Entrance, *, ssl: bool) -> str:
+    """The line that lets this role in with its password, and nobody else; encrypted where the server can."""
     role = entrance.role
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", role) or role in _KEYWORDS:
         role = '"' + role.replace('"', '""') + '"'
     if entrance.client is None:
         return f"local all {role} scram-sha-256"
-    return f"host all {role} {ipaddress.ip_network(entrance.client)} scram-sha-256"
+    kind = "hostssl" if ssl else "host"
+    return f"{kind} all {role} {ipaddress.ip_network(entrance.client)} scram-sha-256"
 
 
 def _place(line: HbaLine, file: HbaFile) -> str:
@@ -87,16 +109,21 @@ def _place(line: HbaLine, file: HbaFile) -> str:
     caught = next((rule for rule in file.rules if (rule.file, rule.line) == (file.path, line.before)), None)
     if caught is None:
         return f"{file.path}, before its first line"
-    words = (caught.kind, ",".join(caught.databases), ",".join(caught.users), caught.address or "", caught.method)
-    return f"{file.path}, before line {line.before} ({' '.join(word for word in words if word)})"
+    return f"{file.path}, before line {line.before} ({_words(caught)})"
+
+
+def _words(rule: HbaRule) -> str:
+    words = (rule.kind, ",".join(rule.databases), ",".join(rule.users), rule.address or "", rule.method)
+    return " ".join(word for word in words if word)
 
 
 def _asks_for_password(rule: HbaRule | None) -> bool:
     return rule is None or rule.method not in ("trust",)
 
 
-def _fits(rule: HbaRule, entrance: Entrance) -> bool:
-    if rule.error or (rule.kind == "local") != (entrance.client is None):
+def _fits(rule: HbaRule, entrance: Entrance, ssl: bool) -> bool:
+    kinds = ("local",) if entrance.client is None else ("host", "hostssl" if ssl else "hostnossl", "hostnogssenc")
+    if rule.error or rule.kind not in kinds:
         return False
     return (
         any(_names_database(word, entrance) for word in rule.databases)

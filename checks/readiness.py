@@ -47,6 +47,23 @@ def user_refusal(user: int, settings: Settings) -> str | None:
     return None
 
 
+def roles_refusal(powers: Mapping[str, Sequence[str]], settings: Settings) -> str | None:
+    """Why these roles must not become ours, or None: preparing them takes rights that somebody works with.
+
+    `powers`: what each role of that name may already, past all rights.
+    """
+    database = settings.database
+    for setting in ("reader_user", "backup_user"):
+        name = getattr(database, setting)
+        for theirs in ("admin_user", "user"):
+            if name == getattr(database, theirs):
+                return f"database.{setting} is {name}, and so is database.{theirs}"
+        too_much = [one for one in powers[name] if (setting, one) != ("reader_user", "BYPASSRLS")]
+        if too_much:
+            return f"database.{setting} is {name}, a role that is there already and is {' and '.join(too_much)}"
+    return None
+
+
 def version_refusal(major: int) -> str | None:
     """Why servers of this major version cannot be protected, or None."""
     return f"PostgreSQL {major} is older than {_OLDEST_SERVER}" if major < _OLDEST_SERVER else None

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 
 from recovery.facts import Change
-from recovery.redaction import MASK
 from recovery.server_setting import ServerSetting
 
 # What the server is asked for besides the settings that are wanted.
 ALSO_READ = ("archive_library", "allow_alter_system")
 _LEVELS = ("minimal", "replica", "logical")
+_OLD_LEVELS = {"archive": "replica", "hot_standby": "replica"}  # the server still takes them
 _ON = ("on", "true", "yes", "1", "t", "y")
 _ARCHIVES_NOTHING = ("", "true", "/bin/true", "/usr/bin/true", ":", "exit 0", "cd .")
-_SECRETS = re.compile(r"(\w*(?:KEY|SECRET|PASS|TOKEN)\w*)=\S+", re.IGNORECASE)
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_PROGRAM = re.compile(r"[\w./+-]+")
 _REASONS = {
     "archive_mode": "WAL leaves the server, so that every moment can be recovered",
     "archive_command": "WAL goes to every repository",
@@ -29,7 +31,8 @@ def serves(name: str, value: str, wanted: str) -> bool:
     """Whether a setting is as good as the wanted one: more WAL, and WAL archived sooner, is."""
     match name:
         case "wal_level":
-            return value in _LEVELS and _LEVELS.index(value) >= _LEVELS.index(wanted)
+            level = _OLD_LEVELS.get(value.lower(), value.lower())
+            return level in _LEVELS and _LEVELS.index(level) >= _LEVELS.index(wanted)
         case "archive_mode":
             return value.lower() in (*_ON, "always")
         case "track_commit_timestamp":
@@ -82,11 +85,9 @@ def settings_refusal(
         lines = "; ".join(f"{name} = '{value}'" for name, value in differing.items())
         return f"allow_alter_system is off, so these have to be written where this server is configured: {lines}"
     for name in differing:
-        if not found[name].ours_to_set:
-            return (
-                f"{name} = {found[name].value} comes from the {found[name].source} of the server,"
-                " which wins over all files and ALTER SYSTEM"
-            )
+        if not (one := found[name]).ours_to_set:
+            shown = _program(one.value) if name == "archive_command" else one.value
+            return f"{name} = {shown} comes from the {one.source} of the server, which wins over all files and ALTER SYSTEM"
     theirs = others_archive_command(found, is_ours)
     if theirs and not replace_archive_command:
         return f"WAL is archived by somebody else: {theirs}. With our command that archive gets no WAL any more"
@@ -94,14 +95,27 @@ def settings_refusal(
 
 
 def others_archive_command(found: Mapping[str, ServerSetting], is_ours: Callable[[str], bool]) -> str | None:
-    """What archives the WAL today and is none of ours, or None; secrets in it are masked."""
+    """What archives the WAL today, or will after the restart that is due, and is none of ours, or None."""
     if (library := found.get("archive_library")) and library.value:
         return f"archive_library = {library.value}"
-    command = found["archive_command"]
-    if not command.in_use or command.value.strip() in _ARCHIVES_NOTHING or is_ours(command.value):
-        return None
-    shown = _SECRETS.sub(rf"\g<1>={MASK}", command.value)
-    return f"archive_command = {shown}"
+    command, mode = found["archive_command"], found["archive_mode"]
+    texts = [command.value] if command.in_use else []
+    if serves("archive_mode", mode.value, "on") or serves("archive_mode", mode.configured, "on"):
+        texts.append(command.configured)
+    for text in texts:
+        if text.strip() not in _ARCHIVES_NOTHING and not is_ours(text):
+            return f"archive_command = {_program(text)}"
+    return None
+
+
+def _program(command: str) -> str:
+    """The program that a command begins with. The rest may hold secrets, in more ways than can be masked."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    first = next((word for word in words if not _ASSIGNMENT.match(word)), "")
+    return f"{first} …" if _PROGRAM.fullmatch(first) else "(a command of the shell)"
 
 
 def _configured(setting: ServerSetting) -> str:

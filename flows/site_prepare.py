@@ -30,6 +30,7 @@ from tasks.preparation import (
     install_index_check,
     read_archived_clusters,
     read_engine_version,
+    refuse_roles,
     refuse_settings,
     refuse_user,
     restart_database,
@@ -91,6 +92,7 @@ def site_prepare(
     require(
         refuse_user(), next_step='write command_prefix = ["runuser", "-u", "postgres", "--"], or run it as postgres'
     )
+    require(refuse_roles(), next_step="name a role of its own in [database]; site prepare makes it")
     server = read_server()
     engine = read_engine_version()
     refusal = preparation_refusal(server, engine, site().settings)

@@ -22,10 +22,14 @@ class HbaRule:
 
 @dataclass(frozen=True)
 class HbaFile:
-    """The server's pg_hba.conf with all that it includes, in the order in which the server tries the lines."""
+    """The server's pg_hba.conf with all that it includes, in the order in which the server tries the lines.
+
+    `ssl`: the server encrypts, so over the network our roles come encrypted (sslmode=prefer, without Kerberos).
+    """
 
     path: str
     rules: tuple[HbaRule, ...]
+    ssl: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Entrance:
 
     `client` is the address that the server sees us at; None over its Unix socket.
     `let_in`: what became of trying it; None when it could not be tried, for want of the role.
+    `barred`: what keeps the role out whatever its password is.
     """
 
     role: str
@@ -43,6 +48,7 @@ class Entrance:
     groups: tuple[str, ...] = ()
     has_password: bool = True
     let_in: bool | None = None
+    barred: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from checks.readiness import user_refusal
+from checks.readiness import roles_refusal, user_refusal
 from checks.server_settings import ALSO_READ, differing_settings, setting_changes, settings_refusal
-from recovery.adapters.postgres import preparation, server_settings
+from recovery.adapters.postgres import preparation, server_settings, standing_roles
 from recovery.adapters.postgres.connection import EVERYWHERE
 from recovery.adapters.postgres.server import seen_through
 from recovery.errors import RecoveryError
@@ -20,6 +20,15 @@ from tasks.step import action, probe, verify
 def refuse_user() -> str | None:
     """See whether what this user's programs write can be used by the server."""
     return user_refusal(os.geteuid(), site().settings)
+
+
+@probe
+def refuse_roles() -> str | None:
+    """See whether the two roles are ours to make, or to mend."""
+    database = site().settings.database
+    names = (database.reader_user, database.backup_user)
+    powers = {name: standing_roles.read_powers(site().admin_address(), name) for name in names}
+    return roles_refusal(powers, site().settings)
 
 
 @probe

@@ -8,12 +8,21 @@ import re
 from pathlib import Path
 
 _USER_CHANGERS = ("runuser", "sudo", "setpriv", "doas")
+# Their options whose value is the next word.
+_WITH_VALUE = re.compile(r"-[A-Za-z]*[ugG]|--(?:user|group|groups|supp-group|reuid|regid)")
 _USER = re.compile(r" (?:-u|--user|--reuid)[= ](\S+)")
 
 
 def changes_user(prefix: tuple[str, ...]) -> bool:
-    """Whether this prefix stays on this machine and only changes the user."""
-    return bool(prefix) and Path(prefix[0]).name in _USER_CHANGERS
+    """Whether this prefix stays on this machine and only changes the user: no other program comes after it."""
+    if not prefix or Path(prefix[0]).name not in _USER_CHANGERS:
+        return False
+    options = prefix[1:-1] if prefix[-1] == "--" else prefix[1:]
+    before = (prefix[0], *options)
+    return all(
+        word != "--" and (word.startswith("-") or _WITH_VALUE.fullmatch(last))
+        for last, word in zip(before, options, strict=False)
+    )
 
 
 def needed_prefix(prefix: tuple[str, ...]) -> tuple[str, ...]:

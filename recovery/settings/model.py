@@ -6,7 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=1)]
@@ -70,9 +71,18 @@ class DatabaseSettings(_Cluster):
         "clickview_recovery_reader", description="role of the data checks: reads all rows, writes none"
     )
     reader_password: SecretStr | None = Field(None, description="its password or a reference")
-    backup_user: str = Field("clickview_recovery_backup", description="role of the backups and of the heartbeat")
+    backup_user: str = Field(
+        "clickview_recovery_backup", validate_default=True, description="role of the backups and of the heartbeat"
+    )
     backup_password: SecretStr | None = Field(None, description="its password or a reference")
     bin_dir: Path = Field(Path("/usr/lib/postgresql/15/bin"), description="PostgreSQL's programs")
+
+    @field_validator("backup_user")
+    @classmethod
+    def _another_role(cls, name: str, others: ValidationInfo) -> str:
+        if name == others.data.get("reader_user"):
+            raise PydanticCustomError("same_role", "The same role as reader_user, which reads all rows")
+        return name
 
 
 class StandbySettings(_Cluster):

@@ -55,7 +55,7 @@ def test_what_somebody_set_up_stays_or_is_named_before_it_goes(new_stock: Callab
         said = stock.recover("site", "prepare", option, as_root=AS_ROOT)
         assert (said.status, said.said.splitlines()[0]) == (REFUSED, f"{option} does nothing without --apply")
     plan = planned(stock)
-    assert "(instead of archive_command = SECRET_KEY=••• wal-g wal-push %p, whose archive gets no WAL" in plan
+    assert "(instead of archive_command = wal-g …, whose archive gets no WAL" in plan
     assert "let clickview_recovery_reader connect to database clickview" in plan
     assert "let clickview_recovery_backup connect to database postgres" in plan
     assert "wal_level" not in plan and "archive_mode" not in plan and "archive_timeout" not in plan
@@ -63,7 +63,7 @@ def test_what_somebody_set_up_stays_or_is_named_before_it_goes(new_stock: Callab
     refused = stock.recover("site", "prepare", "--apply", as_root=AS_ROOT)
     assert refused.status == REFUSED
     assert refused.said.splitlines()[0] == (
-        "WAL is archived by somebody else: archive_command = SECRET_KEY=••• wal-g wal-push %p."
+        "WAL is archived by somebody else: archive_command = wal-g …."
         " With our command that archive gets no WAL any more"
     )
     assert stock.sql("SELECT count(*) FROM pg_roles WHERE rolname ~ '^clickview_recovery'") == 0
@@ -97,7 +97,8 @@ def password_is_changed(stock: Stock) -> None:
     """The password in recovery.toml is another one now: it is found, and set."""
     write(stock.settings.parent / "secrets" / "reader", "another, with '\"\\ and :")
     assert planned(stock) == (
-        "set the password of role clickview_recovery_reader (the server does not take the one in recovery.toml)"
+        "reload the server, and set the password of role clickview_recovery_reader where that does not help"
+        " (the server does not take the one in recovery.toml)"
     )
     planned(stock, "--apply")
     assert planned(stock) == ""
@@ -112,10 +113,19 @@ def no_way_in(stock: Stock) -> None:
     assert said.status == REFUSED
     assert said.said.startswith(f"{stock.hba_file} line 4: ")
     set_hba(stock, closed.replace("host all all all", "host all all all reject"))
+    said = stock.recover("site", "prepare", "--apply", as_root=AS_ROOT)
+    assert said.status == REFUSED
+    kind = "hostssl" if setting(stock, "ssl") == "on" else "host"
+    line = f"{kind} all clickview_recovery_backup 127.0.0.1/32 scram-sha-256"
+    assert said.said.splitlines()[0] == (
+        f"{stock.hba_file} line 4 (host all all all reject) shuts role clickview_recovery_backup out on purpose;"
+        f" it would need this line before it: {line}"
+    )
+    set_hba(stock, closed.replace("host all all all", "host all all all ident"))
     plan = planned(stock, "--apply")
     assert f"{stock.hba_file}, at its end: local all clickview_recovery_backup scram-sha-256" in plan
-    line = "host all clickview_recovery_reader 127.0.0.1/32 scram-sha-256"
-    assert f"{stock.hba_file}, before line 4 (host all all all reject): {line}" in plan
+    line = f"{kind} all clickview_recovery_reader 127.0.0.1/32 scram-sha-256"
+    assert f"{stock.hba_file}, before line 4 (host all all all ident): {line}" in plan
     assert planned(stock) == ""
     set_hba(stock, before)
 

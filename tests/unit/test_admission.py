@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from checks.admission import (
+    barred_refusal,
     catching_rule,
     entrance_changes,
     hba_line,
@@ -14,6 +15,7 @@ from checks.admission import (
     missing_lines,
     password_refusal,
     refused_passwords,
+    shut_out_refusal,
 )
 from recovery.adapters.postgres.hba_file import with_lines
 from recovery.admission import Entrance, HbaFile, HbaLine, HbaRule
@@ -67,7 +69,10 @@ DEBIAN = hba(
         (SOCKET, "host all all all trust", False),
         (TCP, "local all all peer", False),
         (TCP, "host all all all reject", True),
-        (TCP, "hostssl all all samenet reject", True),
+        (TCP, "hostssl all all samenet reject", False),
+        (TCP, "hostnossl all all samenet reject", True),
+        (TCP, "hostnogssenc all all samenet reject", True),
+        (TCP, "hostgssenc all all samenet reject", False),
         (TCP, "host all all 10.0.0.0/255.0.0.0 reject", True),
         (TCP, "host all all 10.1.0.0/255.255.0.0 reject", False),
         (TCP, "host all all ::/:: reject", False),
@@ -106,6 +111,40 @@ def test_refused_where_a_password_is_asked_for_is_the_password() -> None:
     assert refusal == "database.backup_password is missing, and the server asks role keeper for a password"
 
 
+def test_encrypted_or_not_decides_which_line_counts() -> None:
+    lines = ("hostnossl all all all reject", "hostssl all all all scram-sha-256")
+    encrypted, plain = replace(hba(*lines), ssl=True), hba(*lines)
+    for let_in in (None, False):
+        way = replace(TCP, let_in=let_in)
+        assert (missing_lines([way], encrypted), shut_out_refusal([way], encrypted)) == ([], None)
+    assert refused_passwords([way], encrypted) == ["keeper"]
+    assert shut_out_refusal([way], plain) is not None
+    only_encrypted = hba(lines[1])
+    assert refused_passwords([way], only_encrypted) == []
+    assert missing_lines([way], only_encrypted) == [HbaLine("host all keeper 10.0.0.7/32 scram-sha-256", "backups")]
+
+
+def test_where_the_server_encrypts_the_line_asks_for_it() -> None:
+    file = replace(hba("host all all all ident"), ssl=True)
+    assert missing_lines([TCP], file) == [HbaLine("hostssl all keeper 10.0.0.7/32 scram-sha-256", "backups", 90)]
+
+
+def test_who_is_shut_out_on_purpose_is_let_in_by_a_person_alone() -> None:
+    file = hba("local all all peer", "host all all all reject")
+    assert shut_out_refusal([SOCKET], file) is None
+    assert shut_out_refusal([replace(TCP, let_in=True)], file) is None
+    assert shut_out_refusal([SOCKET, TCP], file) == (
+        "/etc/pg_hba.conf line 91 (host all all all reject) shuts role keeper out on purpose;"
+        " it would need this line before it: host all keeper 10.0.0.7/32 scram-sha-256"
+    )
+
+
+def test_what_keeps_a_role_out_whatever_its_password_is_no_matter_of_the_password() -> None:
+    barred = replace(TCP, let_in=False, barred="CONNECTION LIMIT 0")
+    assert barred_refusal([barred]) == "role keeper cannot log in: it has CONNECTION LIMIT 0"
+    assert barred_refusal([replace(barred, let_in=True), replace(barred, barred=None)]) is None
+
+
 def test_a_file_that_the_server_does_not_read_is_named_first() -> None:
     broken = HbaFile(PATH, (*DEBIAN.rules, HbaRule(PATH, 99, error="end-of-line before authentication method")))
     assert hba_refusal(DEBIAN) is None
@@ -128,14 +167,21 @@ def test_a_file_that_the_server_does_not_read_is_named_first() -> None:
     ],
 )
 def test_odd_names_are_quoted(role: str, written: str) -> None:
-    assert hba_line(replace(SOCKET, role=role)) == f"local all {written} scram-sha-256"
+    assert hba_line(replace(SOCKET, role=role), ssl=True) == f"local all {written} scram-sha-256"
 
 
 def test_lines_come_into_their_places_and_the_rest_stays() -> None:
-    text = "# comment\nlocal all a peer\n\nlocal all all peer"
+    text = b"# comment\nlocal all a peer\n\nlocal all all peer"
     lines = (HbaLine("x", "why x", 4), HbaLine("y", "why y", None), HbaLine("z", "why z", 0))
-    note = "# Added by `recover site prepare`: why {}.\n{}\n"
-    assert with_lines(text, lines) == (
-        f"# comment\n{note.format('z', 'z')}local all a peer\n\n{note.format('x', 'x')}local all all peer\n"
-        + note.format("y", "y")
+    note = "# Added by `recover site prepare`: why {0}.\n{0}\n"
+    assert with_lines(text, lines).decode() == (
+        f"# comment\n{note.format('z')}local all a peer\n\n{note.format('x')}local all all peer\n" + note.format("y")
     )
+
+
+def test_every_byte_of_somebodys_lines_stays_and_only_a_line_feed_ends_a_line() -> None:
+    theirs = b'# caf\xe9 \x85 \xe2\x80\xa8 \x0c \x0b \x1c \r still the first\r\nlocal all "m\xfcller" peer\r\n'
+    second = b"local all all peer\r\n"
+    added = b'# Added by `recover site prepare`: why.\nlocal all "\xc3\xa4" scram-sha-256\n'
+    line = HbaLine('local all "ä" scram-sha-256', "why", 3)
+    assert with_lines(theirs + second, [line]) == theirs + added + second

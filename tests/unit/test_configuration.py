@@ -236,3 +236,7 @@ def test_archive_command_in_an_odd_place_is_one_command_and_known_as_ours() -> N
     assert is_own_archive_command(command, places)
     assert not is_own_archive_command(command, Places(Path("/other")))
     assert not is_own_archive_command("wal-g wal-push %p", places)
+    other_stanza = command.replace("--stanza=clickview", "--stanza=of-before")
+    assert is_own_archive_command(other_stanza, places)
+    for theirs in (f"cp %p /mnt/nfs/%f && {command}", f"{command} && cp %p /mnt/nfs/%f", f"{command}\ncp %p /mnt"):
+        assert not is_own_archive_command(theirs, places)

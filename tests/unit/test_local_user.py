@@ -34,6 +34,7 @@ def test_who_is_that_user_leaves_it_out(prefix: tuple[str, ...]) -> None:
         ("runuser", "-u", "not-there", "--"),
         ("sudo",),
         ("ssh", "db1", "runuser", "-u", ME, "--"),
+        ("runuser", "-u", ME, "--", "ssh", "db1"),
         ("docker", "exec", "-u", ME, "db"),
     ],
 )

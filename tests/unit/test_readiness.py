@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.readiness import changes_refusal, preparation_refusal, user_refusal
+from checks.readiness import changes_refusal, preparation_refusal, roles_refusal, user_refusal
 from recovery.cli import settings as settings_command
 from recovery.site import site
 from tests.unit.build import server, settings
@@ -71,3 +71,30 @@ def test_root_prepares_only_with_a_prefix_that_makes_another_of_it() -> None:
     prefixed = settings(database={"command_prefix": ["runuser", "-u", "postgres", "--"]})
     assert [user_refusal(user, settings()) for user in (0, 104)] == [said, None]
     assert user_refusal(0, prefixed) is None
+
+
+@pytest.mark.parametrize(
+    ("database", "powers", "said"),
+    [
+        ({}, {}, None),
+        ({}, {"clickview_recovery_reader": ("BYPASSRLS",)}, None),
+        ({"backup_user": "postgres"}, {}, "database.backup_user is postgres, and so is database.admin_user"),
+        ({"reader_user": "clickview"}, {}, "database.reader_user is clickview, and so is database.user"),
+        (
+            {"backup_user": "dump"},
+            {"dump": ("CREATEDB", "BYPASSRLS")},
+            "database.backup_user is dump, a role that is there already and is CREATEDB and BYPASSRLS",
+        ),
+        (
+            {"reader_user": "dba"},
+            {"dba": ("SUPERUSER",)},
+            "database.reader_user is dba, a role that is there already and is SUPERUSER",
+        ),
+    ],
+)
+def test_a_role_that_somebody_works_with_does_not_become_ours(
+    database: dict[str, str], powers: dict[str, tuple[str, ...]], said: str | None
+) -> None:
+    site = settings(database=database)
+    names = (site.database.reader_user, site.database.backup_user)
+    assert roles_refusal({name: powers.get(name, ()) for name in names}, site) == said

@@ -34,6 +34,10 @@ def is_ours(command: str) -> bool:
         ("wal_level", "logical", True),
         ("wal_level", "replica", True),
         ("wal_level", "minimal", False),
+        ("wal_level", "LOGICAL", True),
+        ("wal_level", "Hot_Standby", True),
+        ("wal_level", "archive", True),
+        ("wal_level", "MINIMAL", False),
         ("archive_mode", "always", True),
         ("archive_mode", "off", False),
         ("archive_timeout", "5", True),
@@ -62,14 +66,44 @@ def test_nobodys_and_our_own_earlier_command_are_replaced_somebodys_is_not() -> 
     for command in ("(disabled)", "", "/bin/true", "ours of before"):
         assert others_archive_command(found(archive_command=command), is_ours) is None
     theirs = found(archive_mode="on", archive_command="A_KEY=geheim pgbackrest --stanza=other archive-push %p")
-    assert (
-        others_archive_command(theirs, is_ours)
-        == "archive_command = A_KEY=••• pgbackrest --stanza=other archive-push %p"
-    )
+    assert others_archive_command(theirs, is_ours) == "archive_command = pgbackrest …"
     assert "WAL is archived by somebody else" in str(
         settings_refusal(theirs, WANTED, is_ours, replace_archive_command=False)
     )
     assert settings_refusal(theirs, WANTED, is_ours, replace_archive_command=True) is None
+
+
+def test_somebodys_command_that_waits_for_the_restart_is_somebodys_too() -> None:
+    waiting = found() | {
+        "archive_mode": setting("archive_mode", "off", configured="on"),
+        "archive_command": setting("archive_command", "(disabled)", configured="barman-wal-archive backup db %p"),
+    }
+    assert others_archive_command(waiting, is_ours) == "archive_command = barman-wal-archive …"
+    off = waiting | {"archive_mode": setting("archive_mode", "off")}
+    assert others_archive_command(off, is_ours) is None
+    unread = found(archive_mode="on", archive_command="ours") | {
+        "archive_command": setting("archive_command", "ours", configured="wal-g wal-push %p")
+    }
+    assert others_archive_command(unread, is_ours) == "archive_command = wal-g …"
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("PGPASSWORD='a b c' push --password hunter2", "push …"),
+        ('SECRET="a b" /opt/wal-g/bin/wal-g wal-push %p', "/opt/wal-g/bin/wal-g …"),
+        ("(export TOKEN=x; push %p)", "(a command of the shell)"),
+        ("$(cat /secret) %p", "(a command of the shell)"),
+        ("push 'unbalanced", "(a command of the shell)"),
+    ],
+)
+def test_of_somebodys_command_only_the_program_is_shown(command: str, shown: str) -> None:
+    theirs = found(archive_mode="on", archive_command=command)
+    assert others_archive_command(theirs, is_ours) == f"archive_command = {shown}"
+    fixed = theirs | {"archive_command": setting("archive_command", command, source="command line")}
+    assert f"archive_command = {shown} comes from" in str(
+        settings_refusal(fixed, WANTED, is_ours, replace_archive_command=True)
+    )
 
 
 def test_a_library_that_archives_is_somebody_elses_too() -> None:

@@ -19,6 +19,10 @@ from tests.unit.build import settings
         (("setpriv", "--reuid=4711", "--clear-groups", "--"), "0"),
         (("runuser", "-u", "postgres", "--"), "0"),
         (("env", "setpriv", "--reuid=4711", "--clear-groups", "--"), "4711"),  # docker exec, ssh: another place
+        # A program after it may lead to another machine, where this unit is another.
+        (("setpriv", "--reuid=4711", "--clear-groups", "--", "env"), "4711"),
+        (("setpriv", "--reuid", "4711", "--clear-groups", "env", "--"), "4711"),
+        (("setpriv", "--reuid", "4711", "--clear-groups"), "0"),
         ((), "0"),
     ],
 )

@@ -171,3 +171,12 @@ def test_second_repository_is_repo2_and_keeps_the_evidence() -> None:
     assert two.evidence_bucket == "west-bucket"
     assert settings().evidence_bucket == "clickview-backups"
     assert settings(site={"state_dir": "/state"}).scratch_dir == Path("/state/scratch")
+
+
+@pytest.mark.parametrize(
+    "text", ['reader_user = "one"\nbackup_user = "one"', 'reader_user = "clickview_recovery_backup"']
+)
+def test_reader_and_backup_are_two_roles(text: str, tmp_path: Path) -> None:
+    assert settings_problems(file(tmp_path, f"[database]\n{text}\n"), LEAST) == [
+        "database.backup_user: the same role as reader_user, which reads all rows; correct backup_user in [database]"
+    ]

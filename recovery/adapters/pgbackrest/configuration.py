@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -110,20 +111,18 @@ def pgpass(database: DatabaseSettings, reveal: Reveal) -> str:
 
 def archive_command(backup: BackupSettings, places: Places) -> str:
     """The server's archive_command. It fails on a server that is not pg1: a fence against a stale primary."""
-    words = (
-        f"--config={places.config_file}",
-        f"--config-include-path={places.include_dir}",
-        f"--stanza={backup.stanza}",
-    )
-    # The server hands it to a shell, after it has put names in the place of %p and %f.
-    options = " ".join(shlex.quote(word).replace("%", "%%") for word in words)
-    return f"pgbackrest {options} archive-push %p"
+    return f"{_program(places)} --stanza={backup.stanza} archive-push %p"
 
 
 def is_own_archive_command(command: str, places: Places) -> bool:
-    """Whether a command pushes WAL with the configuration that we generate here."""
-    ours = shlex.quote(f"--config={places.config_file}").replace("%", "%%")
-    return "archive-push" in command and ours in command
+    """Whether a command is ours, whole: to push WAL with the configuration that we generate here, for any stanza."""
+    return re.fullmatch(rf"{re.escape(_program(places))} --stanza=[a-z0-9_-]+ archive-push %p", command) is not None
+
+
+def _program(places: Places) -> str:
+    options = (f"--config={places.config_file}", f"--config-include-path={places.include_dir}")
+    # The server hands it to a shell, after it has put names in the place of %p and %f.
+    return " ".join(["pgbackrest", *(shlex.quote(one).replace("%", "%%") for one in options)])
 
 
 def _common(backup: BackupSettings, places: Places) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.postgres.standing_roles import is_there
 from recovery.facts import Change, DatabaseAddress
 
 _SCHEMA = "clickview_recovery"
@@ -57,7 +58,6 @@ class Role:
     password: str | None
     member_of: tuple[str, ...]
     bypass_row_security: bool = False
-    replication: bool = False
 
 
 def reader_role(name: str, password: str | None) -> Role:
@@ -86,21 +86,35 @@ def role_changes(address: DatabaseAddress, role: Role) -> list[Change]:
 
 
 def apply_role(address: DatabaseAddress, role: Role) -> None:
-    """Create the role, or put its rights and its password right. Idempotent."""
+    """Create the role with its password, or put its rights right. Idempotent.
+
+    A role that is there keeps its password: somebody may work with it.
+    """
     name = sql.Identifier(role.name)
     with connect(address) as connection:
-        # A password must not reach the server's log or pg_stat_statements.
-        connection.execute("SET log_statement = 'none'; SET log_min_duration_statement = -1")
-        connection.execute("SET log_min_error_statement = 'panic'; SET password_encryption = 'scram-sha-256'")
-        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role.name,)).fetchone():
+        if not is_there(connection, role.name):
             connection.execute(sql.SQL("CREATE ROLE {}").format(name))
+            _set_password(connection, role)
         bypass = sql.SQL("BYPASSRLS" if role.bypass_row_security else "NOBYPASSRLS")
         connection.execute(sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE {}").format(name, bypass))
-        if role.password is not None:
-            secret = sql.Literal(_scram(connection, role))
-            connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(name, secret))
         for group in role.member_of:
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), name))
+
+
+def apply_password(address: DatabaseAddress, role: Role) -> None:
+    """Give the role the password of the settings. Idempotent."""
+    with connect(address) as connection:
+        _set_password(connection, role)
+
+
+def _set_password(connection: Connection, role: Role) -> None:
+    if role.password is None:
+        return
+    # A password must not reach the server's log or pg_stat_statements.
+    connection.execute("SET log_statement = 'none'; SET log_min_duration_statement = -1")
+    connection.execute("SET log_min_error_statement = 'panic'; SET password_encryption = 'scram-sha-256'")
+    secret = sql.Literal(_scram(connection, role))
+    connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role.name), secret))
 
 
 def _scram(connection: Connection, role: Role) -> str:
@@ -136,7 +150,7 @@ def apply_heartbeat(address: DatabaseAddress, backup_user: str, reader_user: str
 def index_check_changes(address: DatabaseAddress, reader_user: str) -> list[Change]:
     """Whether the checks may look into indexes of the application's database."""
     with connect(address, read_only=True) as connection:
-        known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (reader_user,)).fetchone() is not None
+        known = is_there(connection, reader_user)
         can = connection.execute("SELECT FROM pg_available_extensions WHERE name = 'amcheck'").fetchone() is not None
         found = connection.execute(_INDEX_CHECK).fetchone()
         allowed = known and found is not None and _may_execute(connection, reader_user, found[0])
@@ -182,7 +196,7 @@ def may_connect(address: DatabaseAddress, role: str, database: str) -> bool:
 
 
 def _may_connect(connection: Connection, role: str, database: str) -> bool:
-    known = connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchone() is not None
+    known = is_there(connection, role)
     row = connection.execute(
         "SELECT has_database_privilege(%s, oid, 'CONNECT') FROM pg_database WHERE datname = %s",
         (role if known else "public", database),
@@ -193,7 +207,7 @@ def _may_connect(connection: Connection, role: str, database: str) -> bool:
 def right_changes(address: DatabaseAddress, backup_user: str) -> list[Change]:
     """Which functions the backup role may not call yet (rights are per database)."""
     with connect(address, read_only=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (backup_user,)).fetchone()
+        known = is_there(connection, backup_user)
         missing = [f for f in _BACKUP_FUNCTIONS if not known or not _may_execute(connection, backup_user, f)]
     return (
         [Change(f"let {backup_user} call {len(missing)} functions", "backups start and end with them")]
