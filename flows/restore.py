@@ -40,7 +40,7 @@ from recovery.gate import granted, require
 from recovery.lease import hold_lease
 from recovery.settings import RepoSettings
 from recovery.site import site
-from recovery.stopping import finishing
+from recovery.stopping import finishing, nothing_left_to_stop
 from recovery.wal import Segment
 from tasks.backups import (
     find_damaged_files,
@@ -277,25 +277,16 @@ def bring_back(decision: Decision, wish: Wish, level: Level, begin: datetime) ->
             # The data is there: a fault of ours in what comes after must not take it away. Who stops the run wants it gone.
             keep_as_it_is(places) if proven and isinstance(error, Exception) else drop(places)
         raise
-    try:
-        with finishing():
-            if report.copy is None:
-                remove_copy(places)
-            report = timed(report, decision, begin)
-            stamp(report)
-            show_report(report)
-    except KeyboardInterrupt:
-        warn(f"the stop came when all was done: {whereabouts(report)}")
-        raise
+    with finishing():
+        if report.copy is None:
+            remove_copy(places)
+        report = timed(report, decision, begin)
+        stamp(report)
+        show_report(report)
+        if report.copy or report.database:  # it must be said where that is
+            nothing_left_to_stop()
     require_handed_over(report)
     return report
-
-
-def whereabouts(report: RestoreReport) -> str:
-    """Where the restored data is."""
-    if report.database:
-        return f"the database {report.database} is on the site's server"
-    return f"the copy {report.copy} is kept; recover backup drop-copy removes it" if report.copy else "nothing was kept"
 
 
 def handed_over(report: RestoreReport, places: CopyPlaces, wish: Wish) -> RestoreReport:

@@ -6,14 +6,15 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from recovery.ownership import give_to_owner_above, make_folder, open_ours
+from recovery.errors import RecoveryError
+from recovery.ownership import give_to_owner_above, make_folder, make_state_folder, open_ours
 from recovery.redaction import redact
 
 # Who hears every entry of every journal of this process: the terminal of a `recover` command.
@@ -117,6 +118,7 @@ def open_journal(runs_dir: Path, name: str) -> Journal:
     """
     run_id = new_run_id(name)
     folder = runs_dir / run_id
+    make_state_folder(runs_dir.parent)
     make_folder(runs_dir)
     give_to_owner_above(runs_dir)  # root may have made it when root kept what it made
     make_folder(folder, mode=0o750, exist_ok=False)
@@ -131,7 +133,8 @@ def current_journal() -> Journal | None:
 def note_hangup() -> None:
     """Note that nobody reads along any more. Nothing is said: this comes in the middle of whatever is said just then."""
     if journal := current_journal():
-        journal.write_unheard("note", message="the terminal was closed; this run goes on to its end without it")
+        with suppress(OSError, RecoveryError):  # it comes out of a signal handler: a full disk must not end a recovery
+            journal.write_unheard("note", message="the terminal was closed; this run goes on to its end without it")
 
 
 @contextmanager

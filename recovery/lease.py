@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from recovery.errors import Busy, SettingsInvalid
-from recovery.ownership import make_folder, open_ours
+from recovery.ownership import make_state_folder, open_ours
 from recovery.waiting import wait_until
 
 _NAME_SECONDS = 10.0  # a holder writes its name right after it took the lease
@@ -26,7 +26,7 @@ def hold_lease(state_dir: Path, name: str) -> Iterator[None]:
     Raises: Busy when another process holds it; it says which. SettingsInvalid when this user may not write there.
     Ref.: fcntl(2), open file description locks: looking at one does not take it.
     """
-    make_folder(state_dir)
+    make_state_folder(state_dir)
     path = state_dir / f"{name}.lease"
     with open_ours(path, "a+") as file:
         try:

@@ -1,70 +1,216 @@
-"""What we leave in the state folder belongs to whom that folder belongs, whoever runs us: root and postgres in turn."""
+"""What we leave in the state folder belongs to whom that folder belongs, whoever runs us: root and postgres in turn.
+
+Below a folder of another user root goes through no link, and writes into no file that has a second name: whoever owns
+that folder could have root write anywhere.
+"""
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from recovery.errors import SettingsInvalid
 
+_PASS = os.O_PATH | os.O_DIRECTORY
+_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that somebody put there must not hold us up
+
+
+def make_state_folder(path: Path) -> None:
+    """Make the folder that holds all that this tool keeps, and those above it.
+
+    Raises: SettingsInvalid when this user may not; it says how root makes it.
+    """
+    try:
+        _make_all(path.absolute())
+    except PermissionError as error:
+        me, group = _name(os.geteuid()), _group_name(os.getegid())
+        raise SettingsInvalid(
+            f"user {me} may not make {path}",
+            f"have root make it: install -d -o {me} -g {group} -m 0750 {path}",
+        ) from error
+
 
 def make_folder(path: Path, *, mode: int = 0o755, exist_ok: bool = True) -> None:
-    """Make a folder and those above it; what root makes belongs to whom the folder above belongs.
+    """Make a folder in one of ours; what root makes belongs to whom the folder above belongs.
 
     Raises: SettingsInvalid when this user may not.
     """
-    if not path.parent.exists():
-        make_folder(path.parent)
     try:
-        path.mkdir(mode=mode)
-    except FileExistsError:
-        if not exist_ok or not path.is_dir():
-            raise
+        _make(path, mode, exist_ok)
     except PermissionError as error:
         raise _closed(path.parent) from error
-    else:
-        give_to_owner_above(path)
 
 
-def open_ours(path: Path, mode: str) -> IO[str]:
+def open_ours(path: Path, mode: str, *, rights: int = 0o644) -> IO[str]:
     """Open a text file of ours to write it; what root writes belongs to whom its folder belongs.
 
-    A link is not followed: its owner could have root write anywhere.
-    Raises: SettingsInvalid when this user may not.
+    Raises: SettingsInvalid when this user may not, or when it is no file of its own.
     """
-
-    def opened(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW, 0o644)
-
     try:
-        file = open(path, mode, encoding="utf-8", opener=opened)  # noqa: SIM115 - the caller closes it
+        with _entered(path.parent) as above:
+
+            def opened(_name: str, flags: int) -> int:
+                return _open_plain(path, flags, above, rights)
+
+            return open(path, mode, encoding="utf-8", opener=opened)
     except PermissionError as error:
-        raise _closed(path if path.exists() else path.parent) from error
-    if os.geteuid() == 0:
-        above = path.parent.stat()
-        os.fchown(file.fileno(), above.st_uid, above.st_gid)
-    return file
+        raise _closed(path if os.access(path, os.F_OK) else path.parent) from error
+
+
+def replace_ours(path: Path, text: str, *, rights: int = 0o644) -> None:
+    """Write a file of ours whole or not at all."""
+    beside = path.with_name(f"{path.name}.new")
+    with _entered(path.parent) as above:
+        with open_ours(beside, "w", rights=rights) as out:
+            out.write(text)
+        os.replace(beside.name, path.name, src_dir_fd=above, dst_dir_fd=above)
+
+
+def files_in(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of a folder of ours, by name. What is only a link to a file is none of them."""
+    with _entered(folder) as above:
+        listed = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=above)
+        try:
+            for name in sorted(os.listdir(listed)):
+                if stat.S_ISREG(os.stat(name, dir_fd=listed, follow_symlinks=False).st_mode):
+                    with open(os.open(name, os.O_RDONLY | _PLAIN, dir_fd=listed), "rb") as file:
+                        if not _leads_elsewhere(file.fileno(), above):
+                            yield name, file.read()
+        finally:
+            os.close(listed)
 
 
 def give_to_owner_above(path: Path) -> None:
-    """Have this, with all in it, belong to whom the folder above belongs; only root can."""
-    above, here = path.parent.stat(), path.lstat()
-    if os.geteuid() == 0 and (above.st_uid, above.st_gid) != (here.st_uid, here.st_gid):
-        for one in (path, *path.rglob("*")):
-            os.chown(one, above.st_uid, above.st_gid, follow_symlinks=False)
+    """Have this folder, with all that root kept in it, belong to whom the folder above belongs; only root can."""
+    if os.geteuid() == 0:
+        with _entered(path.parent) as above:
+            _give_folder(path.name, above)
+
+
+def become_owner_of(folder: Path) -> None:
+    """Root becomes the user to whom this folder belongs, for good, before it does long work there.
+
+    Raises: SettingsInvalid when that is nobody.
+    """
+    if os.geteuid() != 0 or not folder.exists() or not (owner := folder.stat().st_uid):
+        return
+    try:
+        user = pwd.getpwuid(owner)
+    except KeyError as error:
+        raise SettingsInvalid(
+            f"{folder} belongs to user {owner}, whom nobody knows here", f"give it to a user: chown -R USER: {folder}"
+        ) from error
+    os.initgroups(user.pw_name, user.pw_gid)
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+    os.environ["HOME"] = user.pw_dir
+
+
+def owner_of(folder: Path) -> str:
+    """The name of the user to whom this folder belongs."""
+    return _name(folder.stat().st_uid)
+
+
+@contextmanager
+def _entered(folder: Path) -> Iterator[int]:
+    """This folder, open to work in: what is put in its place meanwhile is not what we work in."""
+    path = folder.absolute()
+    opened = os.open(path.anchor, _PASS)
+    try:
+        for name in path.parts[1:]:
+            below = _step_into(name, opened, path)
+            os.close(opened)
+            opened = below
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _step_into(name: str, folder: int, path: Path) -> int:
+    if not _is_strange(folder):
+        return os.open(name, _PASS, dir_fd=folder)
+    try:
+        return os.open(name, _PASS | os.O_NOFOLLOW, dir_fd=folder)
+    except NotADirectoryError as error:
+        raise SettingsInvalid(
+            f"{name} in {path} is a link, or no folder, and root goes through none in a folder of another user",
+            "make it a folder (a bind mount leads elsewhere, too), or run this as the user it belongs to",
+        ) from error
+
+
+def _make_all(path: Path) -> None:
+    if not path.is_dir():
+        _make_all(path.parent)
+        _make(path, 0o755, True)
+
+
+def _make(path: Path, mode: int, exist_ok: bool) -> None:
+    with _entered(path.parent) as above:
+        try:
+            os.mkdir(path.name, mode, dir_fd=above)
+        except FileExistsError:
+            if not exist_ok:
+                raise
+            os.close(_step_into(path.name, above, path))  # whatever else it is, it must be a folder
+        else:
+            if os.geteuid() == 0:
+                _give_folder(path.name, above)
+
+
+def _give_folder(name: str, above: int) -> None:
+    folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+    try:
+        owner, kept_by_root = os.fstat(above), os.fstat(folder).st_uid == 0
+        os.fchown(folder, owner.st_uid, owner.st_gid)
+        # Into a folder of root's nobody else could put anything.
+        for _, folders, files, here in os.fwalk(".", dir_fd=folder) if kept_by_root else ():
+            for one in (*folders, *files):
+                os.chown(one, owner.st_uid, owner.st_gid, dir_fd=here, follow_symlinks=False)
+    finally:
+        os.close(folder)
+
+
+def _open_plain(path: Path, flags: int, above: int, rights: int) -> int:
+    file = os.open(path.name, (flags & ~os.O_TRUNC) | _PLAIN, rights, dir_fd=above)
+    try:
+        if _leads_elsewhere(file, above):
+            raise SettingsInvalid(
+                f"{path} is no file, or has a second name elsewhere", "see who put it there, and remove it"
+            )
+        if flags & os.O_TRUNC:
+            os.ftruncate(file, 0)
+        if os.geteuid() == 0:
+            owner = os.fstat(above)
+            os.fchown(file, owner.st_uid, owner.st_gid)
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def _leads_elsewhere(file: int, above: int) -> bool:
+    """Whether the owner of this folder may have put it there for root to fall into."""
+    found = os.fstat(file)
+    return _is_strange(above) and not (stat.S_ISREG(found.st_mode) and found.st_nlink == 1)
+
+
+def _is_strange(folder: int) -> bool:
+    """Whether we are root and this folder is another user's."""
+    return os.geteuid() == 0 and os.fstat(folder).st_uid != 0
 
 
 def _closed(path: Path) -> SettingsInvalid:
-    """Who may not write there, and how root mends it."""
-    while not path.exists():  # nor seen, by this user
+    """Who may not write there, and who may."""
+    while not os.access(path, os.F_OK):  # nor seen, by this user
         path = path.parent
-    folder, me = path if path.is_dir() else path.parent, _name(os.geteuid())
-    return SettingsInvalid(
-        f"user {me} may not write {path}, which belongs to {_name(path.stat().st_uid)}",
-        f"run this as the user it belongs to, or give it away as root: chown -R {me}: {folder}",
-    )
+    me, owner = _name(os.geteuid()), owner_of(path)
+    return SettingsInvalid(f"user {me} may not write {path}, which belongs to {owner}", f"run this as {owner}")
 
 
 def _name(user: int) -> str:
@@ -72,3 +218,10 @@ def _name(user: int) -> str:
         return pwd.getpwuid(user).pw_name
     except KeyError:
         return str(user)
+
+
+def _group_name(group: int) -> str:
+    try:
+        return grp.getgrgid(group).gr_name
+    except KeyError:
+        return str(group)

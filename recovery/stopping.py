@@ -15,6 +15,7 @@ from typing import Any
 
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 _LATER = b"recover: this must not stay half done; it stops right after\n"
+_OVER = b"recover: all is done; it ends by itself\n"
 _CLEARING = b"recover: clearing away what was begun; it ends by itself\n"
 
 
@@ -34,6 +35,7 @@ class _Hearing:
     held: int = 0
     pending: int = 0
     listens: bool = False
+    over: bool = False
     on_its_way: Callable[[], BaseException | None] = lambda: None
 
 
@@ -48,6 +50,7 @@ def forget() -> None:
 
 def listen() -> None:
     """From now on SIGINT and SIGTERM raise Stopped. What the shell has us ignore (`nohup`, `&`) stays ignored."""
+    forget()
     _hearing.listens = bool(_install(_hear))
 
 
@@ -86,8 +89,26 @@ def finishing() -> Iterator[None]:
 @contextmanager
 def too_late() -> Iterator[None]:
     """All is done but for some words: a stop that comes in here has nothing left to stop."""
-    with suppress(Stopped), finishing():
+    if not _in_main_thread():
         yield
+        return
+    _hearing.held += 1
+    try:
+        yield
+    finally:
+        _hearing.held -= 1
+        if not _hearing.held:  # nor may it take the place of an error
+            _hearing.pending = 0
+
+
+def nothing_left_to_stop() -> None:
+    """What was asked for is there, for good: from now on a stop comes too late, also one that is held."""
+    _hearing.over, _hearing.pending = True, 0
+
+
+def more_follows() -> None:
+    """What was done was only a part of what was asked for: from now on a stop stops again."""
+    _hearing.over = False
 
 
 def asked() -> int:
@@ -114,7 +135,7 @@ def outliving_the_terminal(tell: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        if ours:
+        if ours and not _hearing.over:  # else some words are left to say, and then it ends by itself
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
@@ -139,6 +160,8 @@ def _hear(number: int, _frame: FrameType | None) -> None:
         gc.collect()  # one that was lost (raised in a destructor, dropped by a library) must not hold back the next
     if _hearing.on_its_way() is not None:
         _say(_CLEARING)
+    elif _hearing.over:
+        _say(_OVER)
     elif _hearing.held:
         _hearing.pending = number
         _say(_LATER)

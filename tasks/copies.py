@@ -18,7 +18,7 @@ from recovery.errors import GateRefused, RecoveryError, VerificationFailed
 from recovery.facts import DatabaseAddress, LeftOut, ReachedPoint, RestorePlan, ServerFacts
 from recovery.settings import RepoSettings
 from recovery.site import site
-from recovery.stopping import finishing
+from recovery.stopping import finishing, nothing_left_to_stop
 from tasks.artifacts import ProgressArtifact
 from tasks.step import ProgressReporter, action, note, probe, verify, warn
 
@@ -198,6 +198,7 @@ def load_into_site(places: CopyPlaces, name: str) -> tuple[LeftOut, ...]:
         left_out = load.run()
         with finishing():
             left_out += databases.hand_over(unfinished, name, properties)
+            nothing_left_to_stop()  # run again, this would be refused: the database is there
             note(f"the restored database is on the site's server under the name {name}")
     except BaseException:
         with finishing():

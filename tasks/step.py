@@ -304,6 +304,7 @@ def _run_and_keep(function: Callable[..., R], name: str, args: Any, kwargs: Any)
     with stopping.too_late():
         journal.write("run done", seconds=_seconds_since(begin))
         _keep()
+        stopping.nothing_left_to_stop()
     return result
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from recovery.adapters.aws import make_client
 from recovery.adapters.secrets import Secrets
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
+from recovery.ownership import files_in
 from recovery.settings import RepoSettings
 
 
@@ -21,10 +22,9 @@ class DocumentBucket:
         self._client: Any = None
 
     def keep_folder(self, folder: Path, name: str) -> None:
-        """Copy all files of a folder. Idempotent: the same names are written again."""
-        for path in sorted(folder.iterdir()):
-            if path.is_file():
-                self.keep(f"{name}/{path.name}", path.read_bytes())
+        """Copy all files of a folder of ours; a link is none. Idempotent: the same names are written again."""
+        for file, content in files_in(folder):
+            self.keep(f"{name}/{file}", content)
 
     def keep(self, name: str, content: bytes) -> None:
         """Write one document."""

@@ -222,7 +222,9 @@ def expire(
     as_json: Json = False,
 ) -> None:
     """Drop what the retention no longer keeps, or one set; never the last sound or proven one."""
-    going = show_run("flows.backup_expire", "backup_expire", True, backup_id=backup_id, repo=repo.value, dry_run=True)
+    going = show_run(
+        "flows.backup_expire", "backup_expire", True, part=True, backup_id=backup_id, repo=repo.value, dry_run=True
+    )
     if going.sets and not dry_run:
         if not yes:
             _ask_before_dropping(going.sets)

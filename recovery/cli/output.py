@@ -42,11 +42,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = ""
     console.print(shown)
 
 
-def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
+def show_run(module: str, name: str, quiet: bool, *, part: bool = False, **parameters: Any) -> Any:
     """Run a flow and show how it goes.
 
     With the site's Prefect server answering it is a flow run there; without one the same function
-    runs here, with the same journal.
+    runs here, with the same journal. When it has ended, what is left to say is said whoever stops us; not after
+    what is only a `part` of the command.
     """
     from recovery import journal
     from recovery.site import site
@@ -57,12 +58,15 @@ def show_run(module: str, name: str, quiet: bool, **parameters: Any) -> Any:
     run = functools.partial(server.run, flow) if server else flow
     with stopping.outliving_the_terminal(journal.note_hangup), _Screen(quiet) as screen:
         journal.DEFAULT_LISTENERS.append(screen.show)
+        stopping.more_follows()
         try:
             return run(**parameters)
         except KeyboardInterrupt as stop:
             raise screen.stopped(stop) from stop
         finally:
             journal.DEFAULT_LISTENERS.remove(screen.show)
+            if part:
+                stopping.more_follows()
 
 
 class _Screen:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from recovery.journal import DEFAULT_LISTENERS, Journal, current_journal, open_journal, writing_to
+from recovery.journal import DEFAULT_LISTENERS, Journal, current_journal, note_hangup, open_journal, writing_to
 from recovery.redaction import MASK, remember_secret
 
 
@@ -111,3 +111,14 @@ def test_runs_have_names_of_their_own(tmp_path: Path) -> None:
     names = {open_journal(tmp_path, "backup").run_id for _ in range(20)}
     assert len(names) == 20
     assert all((tmp_path / name).stat().st_mode & 0o007 == 0 for name in names)
+
+
+def test_a_closed_terminal_ends_nothing_also_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told in a signal handler: what is raised there would end the recovery."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with writing_to(open_journal(tmp_path / "runs", "restore")):
+        monkeypatch.setattr("recovery.journal.os.fsync", full)
+        note_hangup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import shutil
@@ -15,7 +16,7 @@ import pytest
 from recovery.errors import SettingsInvalid
 from recovery.journal import open_journal
 from recovery.lease import hold_lease
-from recovery.ownership import make_folder, open_ours
+from recovery.ownership import files_in, make_folder, make_state_folder, open_ours, replace_ours
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -57,6 +58,10 @@ def test_a_folder_that_is_there_stays_whose_it_is(state: Path) -> None:
     assert state.stat().st_uid == 4711
 
 
+def refuse(*_: object, **__: object) -> None:
+    raise PermissionError(13, "Permission denied")
+
+
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "theirs").write_text("precious")
     (tmp_path / "journal.jsonl").symlink_to(tmp_path / "theirs")
@@ -66,17 +71,91 @@ def test_a_link_is_not_followed(tmp_path: Path) -> None:
 
 
 def test_who_may_not_write_is_told_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
     me = pwd.getpwuid(os.geteuid()).pw_name
-    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(os, "mkdir", refuse)
     with pytest.raises(SettingsInvalid) as said:
         open_journal(tmp_path / "runs", "backup")
-    assert str(said.value) == (
-        f"user {me} may not write {tmp_path}, which belongs to {me}\n"
-        f"NEXT: run this as the user it belongs to, or give it away as root: chown -R {me}: {tmp_path}"
-    )
+    assert str(said.value) == f"user {me} may not write {tmp_path}, which belongs to {me}\nNEXT: run this as {me}"
+
+
+def test_a_state_folder_that_is_missing_is_made_by_root_and_nothing_above_it_is_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The advice was `chown -R` of the folder above: /var/lib."""
+    me, group = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(os.getegid()).gr_name
+    monkeypatch.setattr(os, "mkdir", refuse)
+    folder = tmp_path / "lib" / "state"
+    for begin in (lambda: open_journal(folder / "runs", "backup"), lambda: hold_lease(folder, "serve").__enter__()):
+        with pytest.raises(SettingsInvalid) as said:
+            begin()
+        assert str(said.value) == (
+            f"user {me} may not make {folder}\nNEXT: have root make it: install -d -o {me} -g {group} -m 0750 {folder}"
+        )
+
+
+@as_root
+def test_root_goes_through_no_link_in_a_folder_of_another(state: Path, tmp_path: Path) -> None:
+    journal = open_journal(state / "runs", "backup")
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    journal.folder.rename(state / "away")
+    journal.folder.symlink_to(theirs)
+    for write in (
+        lambda: journal.write("note"),
+        lambda: make_folder(journal.folder / "log"),
+        lambda: list(files_in(journal.folder)),
+    ):
+        with pytest.raises(SettingsInvalid, match="is a link, or no folder, and root goes through none"):
+            write()
+    assert list(theirs.iterdir()) == []
+
+
+@as_root
+def test_root_writes_into_no_file_with_a_second_name_and_into_no_pipe(state: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("text")
+    os.link(precious, state / "report.md")
+    os.mkfifo(state / "pipe.md")
+    for name in ("report.md", "pipe.md"):
+        with pytest.raises((SettingsInvalid, OSError)):
+            open_ours(state / name, "w")
+    assert (precious.read_text(), precious.stat().st_uid) == ("text", 0)
+
+
+@as_root
+def test_a_link_to_a_folder_that_is_given_away_stays_a_link(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (state / "runs").symlink_to(tmp_path / "theirs")
+    with pytest.raises(SettingsInvalid):
+        make_folder(state / "runs")
+    assert (tmp_path / "theirs").stat().st_uid == 0
+
+
+def test_only_files_of_the_folder_itself_are_sent_away(tmp_path: Path) -> None:
+    """What a link leads to (/etc/shadow) went into the bucket."""
+    (tmp_path / "secret").write_text("secret")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "folder").mkdir()
+    (folder / "report.md").write_text("text")
+    os.mkfifo(folder / "pipe")
+    assert list(files_in(folder)) == [("report.md", b"text")]
+
+
+@as_root
+def test_a_second_name_of_a_secret_is_not_sent_away(state: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    os.link(tmp_path / "secret", state / "innocent")
+    assert list(files_in(state)) == []
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    make_state_folder(tmp_path / "lib" / "state")
+    file = tmp_path / "lib" / "state" / "server.json"
+    replace_ours(file, "one")
+    replace_ours(file, "two")
+    assert (file.read_text(), os.listdir(file.parent)) == ("two", ["server.json"])
 
 
 @as_root

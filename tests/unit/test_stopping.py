@@ -10,13 +10,17 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from recovery import stopping
+from recovery.adapters.postgres.recovered import CopyPlaces
 from recovery.adapters.process import HERE
 from recovery.errors import Interrupted
 from recovery.stopping import Stopped, finishing, under_way
+from tasks import copies
 from tests.stops import hearing_restored, listening
 from tests.waiting import PATIENCE, until
 
@@ -77,6 +81,60 @@ def test_a_stop_that_comes_while_an_error_is_cleared_away_is_not_lost() -> None:
 def test_when_all_is_done_it_comes_too_late() -> None:
     with stopping.too_late():
         signal.raise_signal(signal.SIGINT)
+
+
+def test_one_that_comes_too_late_does_not_hide_an_error() -> None:
+    with pytest.raises(ValueError, match="said"), stopping.too_late():  # noqa: PT012
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("said")
+
+
+def test_what_is_there_for_good_is_not_stopped_any_more(capfd: pytest.CaptureFixture[str]) -> None:
+    with finishing():
+        signal.raise_signal(signal.SIGINT)
+        stopping.nothing_left_to_stop()
+    signal.raise_signal(signal.SIGTERM)
+    assert capfd.readouterr().err.splitlines()[-1] == "recover: all is done; it ends by itself"
+    stopping.more_follows()
+    with pytest.raises(Stopped):
+        signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_database_that_has_its_name_is_not_taken_for_one_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped while it got its name: 18, run it again, and the next run was refused because the name exists."""
+    site, databases = MagicMock(), MagicMock()
+    databases.hand_over.side_effect = lambda *_: signal.raise_signal(signal.SIGTERM) or ()
+    for name in ("site", "SiteDatabases", "Load", "read_properties", "read_search_path"):
+        monkeypatch.setattr(copies, name, MagicMock(return_value=databases if name == "SiteDatabases" else site))
+    copies.Load.return_value.run.return_value = ()  # type: ignore[attr-defined]
+    assert copies.load_into_site(CopyPlaces(Path("/scratch/copy-1")), "restored") == ()
+    databases.drop.assert_not_called()
+    signal.raise_signal(signal.SIGINT)  # in one of the few steps that come after
+
+
+_ENDED = """
+import os, signal, sys
+from recovery import stopping
+from recovery.cli import output
+stopping.listen()
+output.use_server = lambda _site: None
+class Flows:
+    @staticmethod
+    def restore():
+        stopping.nothing_left_to_stop()
+        return "the copy copy-1 runs beside the site"
+import recovery.site
+recovery.site.site, sys.modules["of_the_test"] = (lambda: None), Flows
+said = output.show_run("of_the_test", "restore", False)
+os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+print(said)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_where_the_data_is_gets_said_whoever_stops_us_then(name: str) -> None:
+    done = subprocess.run([sys.executable, "-c", _ENDED, name], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (0, "the copy copy-1 runs beside the site\n"), done.stderr
 
 
 def test_what_the_shell_has_us_ignore_stays_ignored() -> None:

@@ -11,7 +11,7 @@ from typing import IO
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.errors import RecoveryError, SettingsInvalid, VerificationFailed
 from recovery.facts import DatabaseAddress
-from recovery.ownership import make_folder, open_ours
+from recovery.ownership import make_state_folder, open_ours
 from recovery.stopping import finishing
 from recovery.waiting import wait_until
 from recovery.wal import format_lsn, parse_lsn
@@ -50,7 +50,7 @@ def _held(mark: Path) -> Iterator[IO[str]]:
     """The mark, while no other run has it: a lock ends with its process, what is written stays."""
     with ExitStack() as opened:
         try:
-            make_folder(mark.parent)
+            make_state_folder(mark.parent)
             note = opened.enter_context(open_ours(mark, "a+"))
             fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
