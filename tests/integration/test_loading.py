@@ -240,7 +240,7 @@ def test_a_database_is_handed_over_with_all_that_it_was(cluster: Cluster, made: 
         wanted = read_properties(address)
         databases.create("loaded", wanted)
         guest = replace(cluster.admin, name="loaded", user="clickview")
-        with pytest.raises(RecoveryError, match="permission denied for database"):  # not yet anybody's
+        with pytest.raises(RecoveryError, match="may not connect to this database"):  # not yet anybody's
             value(guest, "SELECT 1")
         assert databases.hand_over("loaded", "handed_over", wanted) == ()
         assert read_properties(replace(address, name="handed_over")) == wanted
@@ -250,6 +250,16 @@ def test_a_database_is_handed_over_with_all_that_it_was(cluster: Cluster, made: 
     finally:
         for name in ("of_others", "loaded", "handed_over"):
             databases.drop(name)
+
+
+def test_a_server_without_the_database_postgres(cluster: Cluster) -> None:
+    template, pristine = replace(cluster.admin, name="template1"), replace(cluster.admin, name="pristine")
+    damage(template, "ALTER DATABASE postgres RENAME TO gone")
+    try:
+        assert read_search_path(pristine, "clickview") == '"clickview", public'
+        assert read_properties(pristine).owner == "clickview"
+    finally:
+        damage(template, "ALTER DATABASE gone RENAME TO postgres")
 
 
 def test_what_nobody_changed_stays_open_to_all(cluster: Cluster) -> None:
@@ -294,7 +304,7 @@ def test_a_role_that_is_gone_is_named_and_opens_nothing(cluster: Cluster) -> Non
             *[("rights on the database", 'role "leaving" does not exist')] * (len(left_out) - 1),
         ]
         assert left_out[0].statement == 'ALTER DATABASE "handed_over" OWNER TO "leaving"'
-        with pytest.raises(RecoveryError, match="permission denied for database"):
+        with pytest.raises(RecoveryError, match="may not connect to this database"):
             value(replace(cluster.admin, name="handed_over", user="clickview"), "SELECT 1")
     finally:
         for name in ("of_others", "loaded", "handed_over"):

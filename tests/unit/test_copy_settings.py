@@ -79,6 +79,13 @@ def test_a_session_of_ours_hears_nobody_else() -> None:
     assert session_options(bare=True).endswith("-c session_preload_libraries= -c local_preload_libraries=")
 
 
+def test_only_a_superuser_asks_for_what_only_superusers_get() -> None:
+    assert "zero_damaged_pages" not in session_options()
+    assert "-c zero_damaged_pages=off" in session_options(bare=True)
+    assert "-c zero_damaged_pages=off" in session_options(superuser=True)
+    assert session_options({"x": "a b\tc\nd\\"}).endswith(" -c x=a\\ b\\\tc\\\nd\\\\")
+
+
 @pytest.mark.parametrize(("shown", "kept"), [("on", True), ("off", False)])
 def test_the_moments_of_commits_are_kept_where_the_source_kept_them(shown: str, kept: bool) -> None:
     """A server that does not keep them throws away those that it finds."""

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.postgres.seen import unseen
+from recovery.adapters.postgres.session import session_options
 from recovery.adapters.process import Host
 from recovery.catalog import TableName, spoken
 from recovery.environment import NO_FILE
@@ -30,7 +31,7 @@ _KEPT_AWAY = re.compile(
     r"ERROR:\s+(canceling|permission denied|terminating|out of memory|could not (extend|write)|.*No space left)"
 )
 # A limit that the database sets for its users would be taken for damage; the words are compared with ours.
-_SESSION = {"PGOPTIONS": "-c statement_timeout=0 -c lock_timeout=0 -c lc_messages=C"}
+_SESSION = {"lc_messages": "C"}
 
 # All of a copy was looked at, heapallindexed.
 _WHOLE = CheckResult(_NAME, _SUITE, CheckStatus.PASSED, _EXPECTED, "no damage found", of_rows=False)
@@ -109,7 +110,7 @@ def _run(host: Host, program: Path, address: DatabaseAddress, jobs: int, seconds
         # By standard input: arguments and environment of a process can be read by others.
         argv = ["sh", "-c", 'IFS= read -r PGPASSWORD; export PGPASSWORD; exec "$@"', "sh", *argv]
     stdin = None if address.password is None else address.password + "\n"
-    env = {**_SESSION, "PGPASSFILE": NO_FILE}
+    env = {"PGOPTIONS": session_options(_SESSION, bare=address.bare, superuser=True), "PGPASSFILE": NO_FILE}
     done = host.run(argv, timeout_seconds=seconds, stdin=stdin, env=env, check=False)
     damaged = damaged_relations(done.stdout)
     if (done.status, bool(damaged)) not in ((0, False), (_DAMAGED, True)):

@@ -204,7 +204,7 @@ def _plain(name: str) -> str:
 
 def _ours(command: str, *, bare: bool = False) -> str:
     """A command whose sessions run under our settings."""
-    options = session_options({"lc_messages": "C"}, bare=bare)  # its errors are read
+    options = session_options({"lc_messages": "C"}, bare=bare, superuser=True)  # its errors are read
     return f"PGOPTIONS={shlex.quote(options)} {command}"
 
 

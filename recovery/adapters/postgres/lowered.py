@@ -10,6 +10,7 @@ from psycopg import sql
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
 from recovery.adapters.postgres.preparation import apply_role, reader_role
+from recovery.adapters.postgres.session import KEPT_FROM_OTHERS
 from recovery.errors import RecoveryError
 from recovery.facts import DatabaseAddress
 
@@ -41,12 +42,12 @@ def as_reader(copy: DatabaseAddress, reader: str) -> Iterator[DatabaseAddress]:
     with connect(_outside(copy), read_only=True) as connection:
         fit = _only_reads(connection, reader, copy.name)
     if fit:
-        with _preloading_nothing(copy, reader):
+        with _keeping_away(copy, reader):
             yield replace(copy, user=reader, password=None, bare=False)
         return
     _let_in(copy)
     try:
-        with _preloading_nothing(copy, GUEST):
+        with _keeping_away(copy, GUEST):
             yield replace(copy, user=GUEST, password=None, bare=False)
     finally:
         with suppress(RecoveryError):  # the server may be gone; a copy that keeps its guest is harmed by nothing
@@ -59,21 +60,21 @@ def _outside(address: DatabaseAddress) -> DatabaseAddress:
 
 
 @contextmanager
-def _preloading_nothing(copy: DatabaseAddress, role: str) -> Iterator[None]:
-    """Keep from this role's sessions the libraries that a restored copy's source wanted in all: one may be missing here."""
+def _keeping_away(copy: DatabaseAddress, role: str) -> Iterator[None]:
+    """Keep from this role's sessions what a restored copy's source wanted in all: libraries, damage that is passed over."""
     if not copy.bare:  # a running server's own; it preloads what its people want
         yield
         return
     alter = sql.SQL("ALTER ROLE {} IN DATABASE {} ").format(sql.Identifier(role), sql.Identifier(copy.name))
     with connect(_outside(copy)) as connection:
-        for name in ("session_preload_libraries", "local_preload_libraries"):
-            # As in this session: none. '' in words would be a list of one library without a name.
+        for name in KEPT_FROM_OTHERS:
+            # As in this session, for libraries: none. '' in words would be a list of one library without a name.
             connection.execute(alter + sql.SQL("SET {} FROM CURRENT").format(sql.Identifier(name)))
     try:
         yield
     finally:
         with suppress(RecoveryError), connect(_outside(copy)) as connection:
-            for name in ("session_preload_libraries", "local_preload_libraries"):
+            for name in KEPT_FROM_OTHERS:
                 connection.execute(alter + sql.SQL("RESET {}").format(sql.Identifier(name)))
 
 

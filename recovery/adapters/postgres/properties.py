@@ -84,7 +84,7 @@ def read_properties(address: DatabaseAddress) -> DatabaseProperties:
 
 def read_search_path(address: DatabaseAddress, user: str) -> str:
     """Where the sessions of this role in this database look for a name without a schema."""
-    with connect(replace(address, name="postgres"), read_only=True) as connection:
+    with connect(replace(address, name=""), read_only=True) as connection:
         row = connection.execute(_SEARCH_PATH, (address.name, user)).fetchone()
     quoted = '"' + user.replace('"', '""') + '"'
     return str(row[0] if row else '"$user", public').replace('"$user"', quoted)
