@@ -1,5 +1,6 @@
 """Make a site ready to be protected."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from checks.readiness import (
@@ -11,8 +12,9 @@ from checks.readiness import (
 )
 from checks.run_names import site_prepare_name
 from flows.backup import backup
-from recovery.facts import Change, Observation, ServerFacts
+from recovery.facts import ArchivedCluster, Change, Observation, ServerFacts
 from recovery.gate import require
+from recovery.lease import hold_lease
 from recovery.site import site
 from tasks.backups import read_server
 from tasks.copies import measure_free_space
@@ -98,42 +100,52 @@ def site_prepare(
     refusal = preparation_refusal(server, engine, site().settings)
     require(refusal, next_step="correct recovery.toml or the server, then run this again")
     observations = server_observations(server, engine, measure_free_space())
-    require_ours(server, apply, replace_archive_command=replace_archive_command, upgrade_stanza=upgrade_stanza)
-    found = changes_of(apply) + stanza_changes(read_archived_clusters(), server)
-    waits = any(change.needs_restart for change in found)
-    if apply and waits and restart:
-        restart_database()
-        waits = False
-    if apply and not waits:
-        make_repositories(server, upgrade_stanza)
-        if first_backup:
-            backup(kind="full")
+    refuse(refuse_settings(replace_archive_command=replace_archive_command), _NOT_OURS, apply)
+    if not apply:
+        found, _ = changes_of(server, apply, upgrade_stanza)
+        return Preparation(tuple(observations), tuple(found), apply, any(one.needs_restart for one in found))
+    with hold_lease(site().settings.site.state_dir, "prepare"):
+        found, clusters = changes_of(server, apply, upgrade_stanza)
+        waits = any(one.needs_restart for one in found)
+        if waits and restart:
+            restart_database()
+            waits = False
+        if not waits:
+            make_repositories(clusters, server)
+            if first_backup:
+                backup(kind="full")
     return Preparation(tuple(observations), tuple(found), apply, waits)
 
 
-def require_ours(server: ServerFacts, apply: bool, *, replace_archive_command: bool, upgrade_stanza: bool) -> None:
+def refuse(refusal: str | None, next_step: str, apply: bool) -> None:
     """Refuse what would take something away from somebody else; without `apply` it is only said."""
-    refusals = (
-        (refuse_settings(replace_archive_command=replace_archive_command), _NOT_OURS),
-        (stanza_refusal(read_archived_clusters(), server, upgrade=upgrade_stanza), _OTHER_CLUSTER),
+    if apply:
+        require(refusal, next_step=next_step)
+    elif refusal:
+        warn(f"{refusal}: {next_step}")
+
+
+def changes_of(server: ServerFacts, apply: bool, upgrade: bool) -> tuple[list[Change], list[ArchivedCluster]]:
+    """Find what is not as it should be, and with `apply` mend it at once; also whose the repositories are."""
+    # First our own files: with those of before, other repositories (or none, with a lost secret) would be asked.
+    found = mended([(find_stale_configuration, write_backup_configuration)], apply)
+    clusters = [] if found and not apply else read_archived_clusters()
+    refuse(stanza_refusal(clusters, server, upgrade=upgrade), _OTHER_CLUSTER, apply)
+    found += mended(
+        [
+            (find_missing_roles, create_roles),
+            (find_missing_heartbeat, create_heartbeat),
+            (find_missing_index_check, install_index_check),
+            (find_differing_settings, change_server_settings),
+            (find_closed_entrances, open_entrances),
+        ],
+        apply,
     )
-    for refusal, next_step in refusals:
-        if apply:
-            require(refusal, next_step=next_step)
-        elif refusal:
-            warn(f"{refusal}: {next_step}")
+    return found + stanza_changes(clusters, server), clusters
 
 
-def changes_of(apply: bool) -> list[Change]:
+def mended(parts: Sequence[tuple[Callable[[], list[Change]], Callable[[], None]]], apply: bool) -> list[Change]:
     """Find part by part what is not as it should be, and with `apply` mend it at once."""
-    parts = (
-        (find_missing_roles, create_roles),
-        (find_missing_heartbeat, create_heartbeat),
-        (find_missing_index_check, install_index_check),
-        (find_stale_configuration, write_backup_configuration),
-        (find_differing_settings, change_server_settings),
-        (find_closed_entrances, open_entrances),
-    )
     found: list[Change] = []
     for find, mend in parts:
         changes = find()
@@ -145,13 +157,11 @@ def changes_of(apply: bool) -> list[Change]:
     return found
 
 
-def make_repositories(server: ServerFacts, upgrade: bool) -> None:
+def make_repositories(clusters: list[ArchivedCluster], server: ServerFacts) -> None:
     """Make the stanza in every repository, and prove that WAL arrives."""
-    clusters = read_archived_clusters()  # again: the configuration may be new
-    require(stanza_refusal(clusters, server, upgrade=upgrade), next_step=_OTHER_CLUSTER)
-    for change in stanza_changes(clusters, server):
-        note(f"doing: {change.what} ({change.why})")
-    if stanza_changes(clusters, server):
-        take_over_stanza()
+    if changes := stanza_changes(clusters, server):
+        for change in changes:
+            note(f"doing: {change.what} ({change.why})")
+        take_over_stanza(clusters)
     create_stanza()
     verify_archiving()

@@ -82,6 +82,9 @@ class BackupStore(Protocol):
     def create_stanza(self) -> None:
         """Make the repositories ready for this database."""
 
+    def create_stanza_in(self, repo: int, through: str) -> None:
+        """Make one repository ready for this database, whatever the others are."""
+
     def upgrade_stanza(self) -> None:
         """Have the repositories take this cluster's backups in the place of another's."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from checks.readiness import roles_refusal, user_refusal
 from checks.server_settings import ALSO_READ, differing_settings, setting_changes, settings_refusal
@@ -146,11 +147,15 @@ def read_archived_clusters() -> list[ArchivedCluster]:
 
 
 @action
-def take_over_stanza() -> None:
+def take_over_stanza(clusters: Sequence[ArchivedCluster]) -> None:
     """Have the repositories take this cluster's backups in the place of the one before.
 
     Point of no return: they do not go back to the old cluster.
     """
+    without = sorted(set(range(1, len(site().settings.backup.repos) + 1)) - {one.repo for one in clusters})
+    through = seen_through(site().admin_address())
+    for repo in without:  # an upgrade fails at a repository that has no stanza to upgrade, and after it did the others
+        site().backups.create_stanza_in(repo, through)
     site().backups.upgrade_stanza()
 
 

@@ -50,6 +50,18 @@ def live_places(settings: Settings) -> Places:
     return Places(settings.site.state_dir / "pgbackrest")
 
 
+def of_one_repository(settings: Settings, repo: int) -> Settings:
+    """The same site with one repository alone, and its files in a folder inside those of the live site."""
+    only = {"primary": settings.backup.repos[repo - 1], "secondary": None}
+    folder = {"state_dir": live_places(settings).folder / "one-repository"}
+    return settings.model_copy(
+        update={
+            "backup": settings.backup.model_copy(update=only),
+            "site": settings.site.model_copy(update=folder),
+        }
+    )
+
+
 def live_configuration(settings: Settings, *, block_incremental: bool, through: str = DEFAULT_DATABASE) -> str:
     """The site's configuration: both repositories, the primary as pg1, the standby as pg2.
 

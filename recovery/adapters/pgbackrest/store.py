@@ -152,6 +152,19 @@ class PgBackRest:
         """Make the stanza in every repository. Idempotent. Waits for the archiver, which holds the lock, too."""
         self._when_free(lambda: self._run("stanza-create", seconds=300))
 
+    def create_stanza_in(self, repo: int, through: str) -> None:
+        """Make the stanza in one repository. Idempotent.
+
+        stanza-create goes through all repositories of its configuration, and stops where another cluster is: so this
+        one gets a configuration of its own, for as long as it takes.
+        """
+        alone = PgBackRest(configuration.of_one_repository(self._settings, repo), self._host, self._secrets)
+        try:
+            alone.write_configuration(through)
+            alone.create_stanza()
+        finally:
+            files.remove_tree(self._host, alone.places.folder, inside=self.places.folder)
+
     def upgrade_stanza(self) -> None:
         """Have every repository take the backups of the cluster that runs now, beside those of the one before.
 
