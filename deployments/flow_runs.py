@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from deployments.outcomes import told_outcome
+from deployments.outcomes import process_of, told_outcome
 from deployments.place import WORK_POOL, Place
 from deployments.processes import began_before, flow_run_processes
 from recovery.server_address import MARK_HEADER, answers
@@ -84,13 +84,20 @@ class FlowRuns:
             return 0
 
     def _stop_cancelled_commands(self, unfinished: list[dict[str, Any]]) -> None:
-        """Stop the command whose run somebody cancels in the UI: no worker carries it, so no worker would."""
+        """Stop the command whose run somebody cancels in the UI: no worker carries it, so no worker would.
+
+        Whose process that is, its journal must say, too: whoever may create a run may claim any process.
+        """
         for run in unfinished:
-            if run["state"]["type"] == "CANCELLING" and _is_here(run) and _command_goes_on(run):
-                try:
-                    _signal(_pid(run), signal.SIGTERM)
-                except PermissionError:
-                    log.warning("run %s is another user's command and goes on: stop process %d", run["name"], _pid(run))
+            if run["state"]["type"] != "CANCELLING" or not _is_here(run) or not _command_goes_on(run):
+                continue
+            pid = process_of(self.place.state_dir / "runs", run["id"])
+            if pid != _pid(run):
+                continue  # nor has its journal begun: the next round comes in a few seconds
+            try:
+                _signal(pid, signal.SIGTERM)
+            except PermissionError:
+                log.warning("run %s is another user's command and goes on: stop process %d", run["name"], pid)
 
     def _unfinished(self) -> list[dict[str, Any]]:
         wanted = {"flow_runs": {"state": {"type": {"any_": _UNFINISHED}}}, "limit": 200}
@@ -163,8 +170,9 @@ def _command_goes_on(run: dict[str, Any]) -> bool:
 
 
 def _pid(run: dict[str, Any]) -> int:
-    """The process of a command's run."""
-    return int(run["infrastructure_pid"].rpartition(":")[2])
+    """The process that a command's run claims to be carried by; 0 for what names none."""
+    claimed = run["infrastructure_pid"].rpartition(":")[2]
+    return int(claimed) if claimed.isdecimal() else 0
 
 
 def _is_here(run: dict[str, Any]) -> bool:

@@ -21,6 +21,7 @@ from recovery.adapters.process import PROMPT_SECONDS, Host, failed
 from recovery.environment import program_environment
 from recovery.errors import Interrupted, RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import DatabaseAddress
+from recovery.ownership import make_folder, open_ours, owner_of
 from recovery.ports import release_ports, reserve_ports
 from recovery.redaction import remember_secret
 from recovery.waiting import wait_until
@@ -145,10 +146,10 @@ class OwnPostgres:
         unfinished.rename(self.data_dir)
 
     def _make_folder(self) -> None:
-        self.folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(self.folder, mode=0o700)
         if self._user:
             user = pwd.getpwnam(self._user)
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            os.chown(self.folder, user.pw_uid, user.pw_gid, follow_symlinks=False)
         argv: list[str | Path] = ["test", "-w", self.folder]
         tested = self.host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False)
         if tested.status > 1 or tested.stderr:  # who could not become that user has not looked
@@ -178,10 +179,15 @@ class OwnPostgres:
     def _password(self) -> str:
         file = self.place.folder / "database.password"
         if not file.exists():
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as out:
+            with open_ours(file, "x", rights=0o600) as out:
                 out.write(secrets.token_urlsafe(24))
-        return remember_secret(file.read_text())
+        try:
+            return remember_secret(file.read_text())
+        except PermissionError as error:
+            raise SettingsInvalid(
+                f"{file} belongs to {owner_of(file)}, who served here once",
+                f"have root give it to whom {self.place.folder} belongs, with what else is {owner_of(file)}'s in there",
+            ) from error
 
 
 def _stopped() -> Interrupted:

@@ -23,6 +23,7 @@ from deployments.processes import began_before
 from recovery.adapters.postgres.connection import connect
 from recovery.errors import RecoveryError
 from recovery.journal import Journal
+from recovery.ownership import open_ours
 
 _AT_MOST = 50  # in one round, so that a long history does not hold up the watch
 _LOGS_AT_ONCE = 200
@@ -55,13 +56,13 @@ def import_past_runs(flow_runs: FlowRuns, postgres: OwnPostgres, runs_dir: Path)
     for folder in sorted(runs_dir.iterdir()) if runs_dir.is_dir() else ():
         if count == _AT_MOST or (folder / "imported").exists():
             continue
-        run = read_past_run(folder)
-        if run is None:
-            continue
         try:
-            (folder / "imported").write_text(_add(flow_runs, postgres, run))
+            run = read_past_run(folder)
+            if run is None:
+                continue
+            _note_imported(folder, _add(flow_runs, postgres, run))
         except (httpx.HTTPError, RecoveryError, OSError) as error:
-            log.warning("run %s is not shown in the UI yet: %s", run.run_id, error)
+            log.warning("run %s is not shown in the UI yet: %s", folder.name, error)
             if isinstance(error, httpx.TransportError):
                 break  # the server is busy or away; the next round comes in a minute
         count += 1
@@ -75,7 +76,7 @@ def read_past_run(folder: Path) -> PastRun | None:
     if first.get("event") != "run begin":
         return None
     if known := first.get("flow_run_id"):
-        (folder / "imported").write_text(known)  # Prefect made it: not to be read again every minute
+        _note_imported(folder, str(known))  # Prefect made it: not to be read again every minute
         return None
     begin, last = datetime.fromisoformat(first["at"]), entries[-1]
     state, message = outcome(last)
@@ -93,6 +94,11 @@ def read_past_run(folder: Path) -> PastRun | None:
         message=told.get(state, message),
         entries=tuple(entries),
     )
+
+
+def _note_imported(folder: Path, flow_run_id: str) -> None:
+    with open_ours(folder / "imported", "w") as out:
+        out.write(flow_run_id)
 
 
 def _goes_on(first: dict[str, Any], begin: datetime) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from recovery.environment import our_environment
 from recovery.errors import SettingsInvalid
+from recovery.ownership import make_folder, make_state_folder
 from recovery.server_address import client_environment, server_folder
 from recovery.settings import Settings
 from recovery.settings.load import settings_environment
@@ -46,9 +47,9 @@ class Place:
 
     def make_folders(self) -> None:
         """Make the folders; others may pass through (PostgreSQL runs as another user) but not look in."""
-        self.state_dir.mkdir(parents=True, exist_ok=True)
+        make_state_folder(self.state_dir)
         for folder in (self.folder, self.home, self.log_dir):
-            folder.mkdir(mode=0o711, exist_ok=True)
+            make_folder(folder, mode=0o711)
 
 
 def place_of(settings: Settings, password: str | None) -> Place:

@@ -93,10 +93,10 @@ def give_to_owner_above(path: Path) -> None:
             _give_folder(path.name, above)
 
 
-def become_owner_of(folder: Path) -> None:
+def become_owner_of(folder: Path, *, named: str | None = None) -> None:
     """Root becomes the user to whom this folder belongs, for good, before it does long work there.
 
-    Raises: SettingsInvalid when that is nobody.
+    Raises: SettingsInvalid when that is nobody, or another than the settings name.
     """
     if os.geteuid() != 0 or not folder.exists() or not (owner := folder.stat().st_uid):
         return
@@ -106,6 +106,11 @@ def become_owner_of(folder: Path) -> None:
         raise SettingsInvalid(
             f"{folder} belongs to user {owner}, whom nobody knows here", f"give it to a user: chown -R USER: {folder}"
         ) from error
+    if named not in (None, user.pw_name):
+        raise SettingsInvalid(
+            f"server.run_as is {named}, and {folder} belongs to {user.pw_name}",
+            "leave run_as out: root serves as the user to whom the state folder belongs",
+        )
     os.initgroups(user.pw_name, user.pw_gid)
     os.setgid(user.pw_gid)
     os.setuid(user.pw_uid)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recovery.lease import lease_holder
+from recovery.ownership import replace_ours
 from recovery.proxies import with_direct_way_to
 from recovery.waiting import wait_until
 
@@ -57,10 +58,7 @@ def noted_address(state_dir: Path) -> ServerAddress | None:
 
 def note_address(state_dir: Path, address: ServerAddress) -> None:
     """Let others find this server. The file appears whole or not at all."""
-    path = address_file(state_dir)
-    beside = path.with_suffix(".new")
-    beside.write_text(json.dumps(asdict(address)))
-    beside.replace(path)
+    replace_ours(address_file(state_dir), json.dumps(asdict(address)))
 
 
 def running_server(state_dir: Path) -> ServerAddress | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import secrets
 from pathlib import Path
 
-from recovery.adapters.process import PROMPT_SECONDS, Host
 from sandbox.aws import KEY_ID, SECRET
-from sandbox.layout import BUCKETS, REGIONS, Sandbox
+from sandbox.layout import BUCKETS, REGIONS, SERVER_USER, Sandbox
 from sandbox.passfile import passfile_line
 
 ROLES = ("postgres", "clickview", "replicator", "clickview_recovery_reader", "clickview_recovery_backup")
@@ -26,7 +26,7 @@ def make_secrets(sandbox: Sandbox, *, passwords_end: str = "") -> None:
 
 def write_settings(sandbox: Sandbox, zone_id: str) -> None:
     """Write recovery.toml: the whole site as the recovery system has to know it."""
-    Host(sandbox.prefix).run(["mkdir", "-p", "-m", "0750", sandbox.state_dir], timeout_seconds=PROMPT_SECONDS)
+    _make_state_folder(sandbox)
     sections = [
         _section("site", {"state_dir": sandbox.state_dir}),
         _section("database", {**_server(sandbox, "primary"), **_roles(sandbox), "bin_dir": sandbox.bin_dir}),
@@ -41,6 +41,18 @@ def write_settings(sandbox: Sandbox, zone_id: str) -> None:
     ]
     sandbox.settings_file.touch(mode=0o600)
     sandbox.settings_file.write_text("# Written by recover sandbox up.\n\n" + "\n".join(sections))
+
+
+def _make_state_folder(sandbox: Sandbox) -> None:
+    """It belongs to whoever makes the sandbox and alone reads its settings; two folders in it to the servers' user."""
+    sandbox.state_dir.mkdir(exist_ok=True)
+    sandbox.state_dir.chmod(0o755)
+    for name in ("pgbackrest", "scratch"):
+        folder = sandbox.state_dir / name
+        folder.mkdir(mode=0o750, exist_ok=True)
+        if sandbox.prefix:
+            user = pwd.getpwnam(SERVER_USER)
+            os.chown(folder, user.pw_uid, user.pw_gid)
 
 
 def environment(sandbox: Sandbox) -> dict[str, str]:

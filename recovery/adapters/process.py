@@ -317,11 +317,20 @@ def _feed(pipe: IO[bytes], text: str) -> None:
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
     """End a program and all it started: politely, then not."""
-    with stopping.finishing(), suppress(ProcessLookupError):  # the group is empty: not even a child's child is left
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            os.killpg(process.pid, number)
-            deadline = time.monotonic() + _GRACE_SECONDS
-            while time.monotonic() < deadline:
-                process.poll()
-                os.killpg(process.pid, 0)
-                time.sleep(0.05)
+    with stopping.finishing():
+        try:
+            _end_group(process)
+        except ProcessLookupError:
+            pass  # the group is empty: not even a child's child is left
+        except PermissionError:  # it became another user (sudo): why we wanted to end it is what must be told
+            log.warning("process %d is another user's by now and goes on to its end", process.pid)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        os.killpg(process.pid, number)
+        deadline = time.monotonic() + _GRACE_SECONDS
+        while time.monotonic() < deadline:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)

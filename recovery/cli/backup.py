@@ -251,9 +251,11 @@ def copies(as_json: Json = False) -> None:
 def drop_copy(name: Annotated[str, typer.Argument(help="as recover backup copies shows it")]) -> None:
     """Stop a restored copy and remove it."""
     from recovery.site import site
+    from recovery.stopping import outliving_the_terminal
 
-    site().copies.remove(site().copies.find(name))
-    print(f"{name} is gone.")
+    with outliving_the_terminal(lambda: None):
+        site().copies.remove(site().copies.find(name))
+        print(f"{name} is gone.")
 
 
 def _all_sets(repo: Repo) -> list[BackupSet]:

@@ -15,6 +15,7 @@ from recovery.errors import Interrupted, RecoveryError
 from recovery.waiting import wait_until
 
 _NOTHING_BEGUN = "run the same command again; nothing was begun"
+_ENDED = "it had ended by then; read what it said, or run the same command again"
 _TYPERS_STOP = 130
 _THREADS_SECONDS = 10.0  # what they wait for ends within seconds, or is the server that hangs
 
@@ -23,9 +24,21 @@ def main() -> None:
     """Run a command; every failure is one message and a stable exit status."""
     stopping.listen()
     write_to_whoever_listens()
-    status = _status()
-    stopping.listen_no_more()
+    try:
+        status = _status()
+        stopping.listen_no_more()
+    except KeyboardInterrupt as stop:  # it came in the moment before we listened no more
+        stopping.listen_no_more()
+        status = _late(stop)
     _leave(status)
+
+
+def _late(stop: KeyboardInterrupt) -> int:
+    """Say what the command came to, or that it was stopped; the exit status."""
+    behind = stop.__context__
+    error = behind if isinstance(behind, RecoveryError) else Interrupted(str(stop) or "stopped", _ENDED)
+    _say(error)
+    return error.exit_code
 
 
 def _status() -> int | str | None:

@@ -14,7 +14,7 @@ import typer
 from recovery.environment import our_environment
 from recovery.errors import SettingsInvalid
 from recovery.lease import lease_holder
-from recovery.ownership import make_folder, open_ours
+from recovery.ownership import become_owner_of, make_folder, make_state_folder, open_ours, owner_of
 from recovery.server_address import LEASE, answers, noted_address, running_server, server_folder
 from recovery.settings.load import settings_environment
 from recovery.stopping import finishing
@@ -25,6 +25,7 @@ _READY_SECONDS = 1200.0
 _STOP_SECONDS = 300.0
 _SLOW_SECONDS = 15.0
 _OVER = "over"
+_MODULE = "deployments.serve"
 _NO_ANSWER = 12  # the exit status of TargetUnreachable
 
 app = typer.Typer(add_completion=False)
@@ -45,6 +46,7 @@ def serve(
     if detach + stop + status > 1:
         raise typer.BadParameter("one of them at a time", param_hint="--detach, --stop, --status")
     state_dir = _state_dir()
+    _become_its_owner(state_dir)
     if stop:
         _stop(state_dir)
     elif status:
@@ -104,6 +106,7 @@ def _url_or_over(state_dir: Path, seconds: float) -> str:
 
 
 def _start(folder: Path) -> subprocess.Popen[bytes]:
+    make_state_folder(folder.parent)
     make_folder(folder, mode=0o711)
     with open_ours(folder / "serve.log", "w") as out:
         return subprocess.Popen(
@@ -134,6 +137,7 @@ def _stop(state_dir: Path) -> None:
     if holder is None:
         print("not running", file=sys.stderr)
         return
+    _require_ours(holder)
     try:
         os.kill(holder, signal.SIGTERM)
     except ProcessLookupError:
@@ -144,6 +148,36 @@ def _stop(state_dir: Path) -> None:
         print(f"process {holder} still runs after {_STOP_SECONDS:.0f} s", file=sys.stderr)
         raise typer.Exit(_NO_ANSWER)
     print("stopped", file=sys.stderr)
+
+
+def _require_ours(holder: int) -> None:
+    """Whoever may write into the lease could have us stop anybody. Raises: SettingsInvalid."""
+    try:
+        words = Path(f"/proc/{holder}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return  # it ended by itself just now
+    if words != [b""] and _MODULE.encode() not in words:  # nothing: it has ended, and waits to be told so
+        raise SettingsInvalid(
+            f"process {holder} is noted as this site's server, and is none",
+            "lslocks names the process that holds serve.lease; stop that one",
+        )
+
+
+def _become_its_owner(state_dir: Path) -> None:
+    """Root serves as the user to whom the state folder belongs: so that one cannot lead root astray there for hours.
+
+    Raises: SettingsInvalid when another is named, or that user cannot run us.
+    """
+    from recovery.site import site
+
+    run_as = site().settings.server.run_as
+    become_owner_of(state_dir, named=run_as)
+    for ours in (sys.executable, __file__):
+        if not os.access(ours, os.R_OK):
+            raise SettingsInvalid(
+                f"{state_dir} belongs to {owner_of(state_dir)}, who may not read {ours}",
+                "install recover where that user may read it, as docs/site-prepare.md says, or give root a state_dir of its own",
+            )
 
 
 def _holder(state_dir: Path) -> int | None:
@@ -158,4 +192,4 @@ def _state_dir() -> Path:
 
 def _command() -> list[str]:
     # -P: a folder named flows in the current directory must not stand in for ours.
-    return [sys.executable, "-P", "-m", "deployments.serve"]
+    return [sys.executable, "-P", "-m", _MODULE]

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from recovery import stopping
 from recovery.cli.app import _GROUPS
 from recovery.cli.main import main
+from recovery.errors import Interrupted, RecoveryError, SettingsInvalid
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
 from recovery.stopping import Stopped
@@ -167,6 +169,40 @@ def test_who_stops_a_command_is_told_how_to_go_on(
     assert here(monkeypatch, "settings", "show") == 18
     said = "recover: stopped\nNEXT: run the same command again; it goes on where it is safe\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            None,
+            "recover: stopped by SIGTERM\nNEXT: it had ended by then; read what it said, or run the same command again",
+        ),
+        (SettingsInvalid("that is wrong", "do this"), "recover: that is wrong\nNEXT: do this"),
+    ],
+)
+def test_a_stop_in_the_last_moment_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: RecoveryError | None, said: str
+) -> None:
+    deaf = stopping.listen_no_more
+
+    def stopped_just_before() -> None:
+        monkeypatch.setattr(stopping, "listen_no_more", deaf)
+        signal.raise_signal(signal.SIGTERM)
+
+    def ended() -> int:
+        if error:
+            raise error
+        return 0
+
+    monkeypatch.setattr("recovery.cli.main._outcome", ended)
+    monkeypatch.setattr(stopping, "listen_no_more", stopped_just_before)
+    with hearing_restored():
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        with pytest.raises(SystemExit) as end:
+            main()
+    assert end.value.code == (error or Interrupted).exit_code
+    assert capsys.readouterr().err.strip() == said
 
 
 @pytest.mark.parametrize(("options", "status"), [((), 0), (("--once",), 18)])

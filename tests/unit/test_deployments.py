@@ -12,12 +12,14 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from checks.parameters import LARGEST_NUMBER, LONGEST_TEXT, TEXT_PATTERN, parameter_values_refusal
 from deployments.catalogue import strict_schema
+from deployments.flow_runs import FlowRuns
 from deployments.outcomes import told_outcome
 from deployments.own_postgres import OwnPostgres, names_a_dead_process, running_postgres
 from deployments.past_runs import read_past_run
@@ -222,6 +224,31 @@ def test_the_end_that_the_server_did_not_hear_is_in_the_journal(tmp_path: Path) 
     assert told_outcome(tmp_path, "this") == ("COMPLETED", "")
     assert told_outcome(tmp_path, "other") == ("", "")
     assert told_outcome(tmp_path / "none", "this") == ("", "")
+
+
+def cancelled(pid: object, run_id: str = "this") -> dict[str, Any]:
+    return {
+        "id": run_id, "name": "restore", "tags": ["command"], "state": {"type": "CANCELLING"},
+        "infrastructure_pid": f"{socket.gethostname()}:{pid}", "created": datetime.now(UTC).isoformat(),
+    }  # fmt: skip
+
+
+def test_only_the_process_that_its_journal_names_is_stopped_for_a_cancelled_run(tmp_path: Path) -> None:
+    """Any process of a user could be ended by who may create a run in the server."""
+    flow_runs = FlowRuns(place_of(settings(tmp_path), None))
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    with program() as bystander, program() as command:
+        now = {"at": datetime.now(UTC).isoformat(), "flow_run_id": "this", "pid": command.pid}
+        flow_runs._stop_cancelled_commands([cancelled(bystander.pid)])
+        journal(runs / "one", BEGIN | now)
+        flow_runs._stop_cancelled_commands([cancelled(bystander.pid), cancelled(bystander.pid, "other")])
+        flow_runs._stop_cancelled_commands([cancelled("none"), cancelled("-1"), cancelled(NEVER)])
+        assert (bystander.poll(), command.poll()) == (None, None)
+        flow_runs._stop_cancelled_commands([cancelled(command.pid)])
+        until(lambda: command.poll() is not None)
+        assert bystander.poll() is None
+        bystander.kill()
 
 
 def test_a_stop_ends_the_wait_for_an_older_postgresql(tmp_path: Path) -> None:

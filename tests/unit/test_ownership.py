@@ -159,6 +159,38 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
 
 
 @as_root
+@pytest.mark.parametrize("when", [1, 2])
+def test_a_stop_that_comes_as_root_becomes_another_leaves_it_root(when: int) -> None:
+    """It stayed postgres for good: nothing of the copy could be cleared away. In a process of its own."""
+    program = f"""
+import os, signal, tempfile
+from pathlib import Path
+from recovery import stopping
+from recovery.adapters.postgres import socket_owner
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+stopping.listen()
+folder = tempfile.mkdtemp()
+socket = Path(folder, ".s.PGSQL.1"); socket.touch(); os.chown(socket, 4711, 4711)
+become, calls = socket_owner._become, []
+def and_stop(*words):
+    calls.append(words)
+    try:
+        return become(*words)
+    finally:
+        if len(calls) == {when}:
+            os.kill(os.getpid(), signal.SIGTERM)
+socket_owner._become = and_stop
+try:
+    with socket_owner.calling_as_its_owner(folder, 1):
+        pass
+except stopping.Stopped:
+    print(os.geteuid())
+"""
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout == "0\n"
+
+
+@as_root
 def test_roots_thread_calls_as_the_owner_of_the_socket_and_no_other_thread_does() -> None:
     """In a process of its own: what changes a user here must not change the tests' own."""
     tmp_path = tempfile.mkdtemp(dir="/tmp")  # one that others may pass through to

@@ -224,3 +224,14 @@ def test_output_that_is_read_slowly_is_read_to_its_end() -> None:
     """On a busy machine the reader comes behind: after a second the rest was cut off, and JSON with it."""
     done = shell("for n in $(seq 30); do echo line $n; done", on_line=lambda _line: time.sleep(0.05))
     assert done.stdout.count("\n") == 30
+
+
+def test_a_program_that_became_another_user_does_not_hide_why_it_was_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind sudo, typed by an ordinary user, the deadline or a stop became a PermissionError."""
+
+    def not_ours(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("recovery.adapters.process.os.killpg", not_ours)
+    with pytest.raises(TargetUnreachable, match="was still running after 0 s"):
+        HERE.run(["sleep", "2"], timeout_seconds=0.2)

@@ -137,6 +137,28 @@ def test_where_the_data_is_gets_said_whoever_stops_us_then(name: str) -> None:
     assert (done.returncode, done.stdout) == (0, "the copy copy-1 runs beside the site\n"), done.stderr
 
 
+_DROPPED = """
+import os, signal, time
+import recovery.site
+from recovery.cli.backup import drop_copy
+class Copies:
+    def find(self, name):
+        return name
+    def remove(self, name):
+        os.kill(os.getpid(), signal.SIGHUP)
+        time.sleep(0)
+class Site:
+    copies = Copies()
+recovery.site.site = Site
+drop_copy("copy-1")
+"""
+
+
+def test_a_copy_is_dropped_whole_though_the_terminal_is_closed() -> None:
+    done = subprocess.run([sys.executable, "-c", _DROPPED], capture_output=True, text=True, timeout=PATIENCE)
+    assert (done.returncode, done.stdout) == (0, "copy-1 is gone.\n"), done.stderr
+
+
 def test_what_the_shell_has_us_ignore_stays_ignored() -> None:
     with hearing_restored():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
