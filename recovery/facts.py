@@ -387,6 +387,7 @@ class LeftOut:
     what: str
     why: str
     statement: str = ""
+    of_rows: bool = False  # rows are missing
 
     def __str__(self) -> str:
         return f"{self.what}: {self.why}" + (f"; to make it: {self.statement}" if self.statement else "")

@@ -202,11 +202,21 @@ def load_into_site(places: CopyPlaces, name: str) -> tuple[LeftOut, ...]:
             note(f"the restored database is on the site's server under the name {name}")
     except BaseException:
         with finishing():
-            databases.drop(unfinished)
+            _drop_unfinished(databases, unfinished)
         raise
     for one in left_out:
         warn(f"left out of {name}: {one}")
     return left_out
+
+
+def _drop_unfinished(databases: SiteDatabases, name: str) -> None:
+    """Drop a database whose load failed; what made it fail is what the operator must read."""
+    try:
+        databases.drop(name)
+    except RecoveryError as error:
+        warn(
+            f"the half-loaded database {name} could not be dropped; a restore does once its copy is gone: {error.problem}"
+        )
 
 
 @action

@@ -38,7 +38,8 @@ def show_restored(report: RestoreReport, as_json: bool) -> None:
         print(f"Failed checks were accepted: {report.accepted}")
     print(_whereabouts(report))
     if report.left_out:
-        print(f"Left out of {report.database} (all rows are there):")
+        whole = "" if any(one.of_rows for one in report.left_out) else " (all rows are there)"
+        print(f"Left out of {report.database}{whole}:")
     for one in report.left_out:
         print(f"  {one.what}: {one.why}" + (f"\n    {one.statement}" if one.statement else ""))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from recovery.adapters.postgres.load_faults import (
     Fault,
     errors_of_dump,
-    errors_of_psql,
     faults_in,
+    faults_of_psql,
     listed,
     named,
     roles_missing,
@@ -44,13 +44,22 @@ def test_an_error_before_any_entry_is_of_none() -> None:
     assert (fault.entry, fault.what) == (0, "")
 
 
-def test_what_psql_says_but_for_roles_that_are_named_once() -> None:
+def test_what_psql_says_of_entries_of_one_kind() -> None:
     said = (
         'psql:<stdin>:20: ERROR:  role "leaving" does not exist\n'
         'psql:<stdin>:24: ERROR:  relation "lost" does not exist\nLINE 1: …\n'
         "FATAL:  the database system is shutting down\n"
     )
-    assert errors_of_psql(said) == ['relation "lost" does not exist', "the database system is shutting down"]
+    found = faults_of_psql(said, "ACL ")
+    assert [one.words for one in found[1:]] == [
+        'relation "lost" does not exist',
+        "the database system is shutting down",
+    ]
+    assert (found[0].missing_role, found[0].of_rights) == ("leaving", True)
+
+
+def test_a_policy_of_a_missing_role_is_missing_itself() -> None:
+    assert Fault(1, 0, "POLICY orders own postgres", 'role "leaving" does not exist').missing_role is None
 
 
 def test_what_pg_dump_could_not_read() -> None:

@@ -12,6 +12,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.postgres.event_triggers import kept_still
 from recovery.adapters.postgres.seen import unseen
 from recovery.adapters.postgres.session import session_options
 from recovery.adapters.process import Host
@@ -60,13 +61,15 @@ def check_copy(host: Host, program: Path, address: DatabaseAddress, *, jobs: int
                 not_looked("the copy is read-only and has no amcheck extension (run: recover site prepare --apply)")
             ]
         if missing:
-            connection.execute("CREATE EXTENSION amcheck SCHEMA pg_catalog")
+            with kept_still(connection):
+                connection.execute("CREATE EXTENSION amcheck SCHEMA pg_catalog")
         try:
             damaged = _run(host, program, address, jobs, seconds)
             return _results(connection, address.name, damaged) if damaged else [_WHOLE]
         finally:
             if missing:
-                connection.execute("DROP EXTENSION amcheck")
+                with kept_still(connection):
+                    connection.execute("DROP EXTENSION amcheck")
 
 
 def check_live(address: DatabaseAddress, *, seconds: float) -> list[CheckResult]:

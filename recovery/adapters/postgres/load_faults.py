@@ -17,6 +17,7 @@ _NO_ROLE = re.compile(r'^role "(.+)" does not exist$')
 _SAID = re.compile(r"^(?:psql:\S+ )?(?:ERROR|FATAL|PANIC):\s+(.+)$", re.MULTILINE)
 _NOT_READ = re.compile(r"^pg_dump: error: (.+)$", re.MULTILINE)
 _RIGHTS = ("ACL ", "DEFAULT ACL ")
+_OF_A_ROLE = ("POLICY ", "USER MAPPING ")  # not made at all where their role is missing
 _FILLED = "TABLE DATA "
 # What a person needs not type: comments, and what pg_restore sets for its own session.
 _NOISE = re.compile(r"^(--|SET |SELECT pg_catalog\.set_config|\\)")
@@ -34,7 +35,7 @@ class Fault:
     @property
     def missing_role(self) -> str | None:
         """The role that this server lacks, when that is all there is to it."""
-        found = _NO_ROLE.match(self.words)
+        found = None if self.what.startswith(_OF_A_ROLE) else _NO_ROLE.match(self.words)
         return found[1] if found else None
 
     @property
@@ -60,9 +61,9 @@ def faults_in(stderr: str) -> tuple[Fault, ...]:
     return tuple(found)
 
 
-def errors_of_psql(stderr: str) -> list[str]:
-    """What psql could not do; a role that is missing is said once for all, and not here."""
-    return [redact(words) for words in _SAID.findall(stderr) if not _NO_ROLE.match(words)]
+def faults_of_psql(stderr: str, what: str) -> tuple[Fault, ...]:
+    """What psql could not do of the entries that are called so."""
+    return tuple(Fault(0, 0, what, redact(words)) for words in _SAID.findall(stderr))
 
 
 def errors_of_dump(stderr: str) -> list[str]:

@@ -13,14 +13,15 @@ from recovery.adapters.postgres.load_faults import (
     GONE_ON,
     Fault,
     errors_of_dump,
-    errors_of_psql,
     faults_in,
+    faults_of_psql,
     listed,
     named,
     roles_missing,
     to_type,
 )
-from recovery.adapters.postgres.load_rows import copy_rows, unmade_tables
+from recovery.adapters.postgres.load_rows import copy_rows, rows_of_extensions, unmade_tables
+from recovery.adapters.postgres.schema_public import drop_public_where_gone
 from recovery.adapters.postgres.session import session_options
 from recovery.adapters.postgres.unproven import prove_conditions, taken_as_unproven
 from recovery.adapters.process import PROMPT_SECONDS, Completed, Host
@@ -62,6 +63,7 @@ class Load:
                 for section in _SECTIONS:
                     self._dump(section, env)
             files.write_text(self.host, self.folder / "path.sql", f"{self._path_statement()}\n")
+            drop_public_where_gone(self.source, self.into)
             faults, left_out = self._make("pre-data", self._entries("pre-data"), env)
             self._fill(env, faults)
             later = self._entries("post-data")
@@ -72,7 +74,8 @@ class Load:
             triggers, rest = self._make("post-data", last, env) if last else ((), ())
             missing = roles_missing([*faults, *more, *triggers])
             roles = [_missing_role(name, count, self.into.user) for name, count in missing.items()]
-            return (*roles, *left_out, *others, *proven, *rest)
+            unfilled = rows_of_extensions(self.source, self.into, self.seconds)
+            return (*roles, *unfilled, *left_out, *others, *proven, *rest)
 
     def _make(
         self, section: str, entries: dict[int, str], env: dict[str, str]
@@ -85,24 +88,28 @@ class Load:
         if (done.status and GONE_ON not in done.stderr) or not all(one.entry in entries for one in faults):
             raise self._failed(argv, done, faults)
         left_out: list[LeftOut] = []
+        for one in {one.entry: one for one in faults if not one.of_rights and not one.missing_role}.values():
+            line = entries[one.entry]
+            if still := [again for again in self._again(section, [line], one.what, env) if not again.missing_role]:
+                left_out.append(LeftOut(named(line), still[0].words, to_type(self._script(section))))
         if rights := dict.fromkeys(one.entry for one in faults if one.of_rights):
-            words = self._again(section, [entries[number] for number in rights], env)
-            left_out += [LeftOut("rights", one) for one in words]
-        for number in dict.fromkeys(one.entry for one in faults if not one.of_rights and not one.missing_role):
-            if words := self._again(section, [entries[number]], env):
-                left_out.append(LeftOut(named(entries[number]), words[0], to_type(self._script(section))))
+            # A list of grants is made all at once: each role that is missing is seen only now.
+            again = self._again(section, [entries[number] for number in rights], "ACL ", env)
+            left_out += [LeftOut("rights", one.words) for one in again if not one.missing_role]
+            faults += again
         return faults, tuple(left_out)
 
-    def _again(self, section: str, lines: Sequence[str], env: dict[str, str]) -> list[str]:
+    def _again(self, section: str, lines: Sequence[str], what: str, env: dict[str, str]) -> tuple[Fault, ...]:
         """Make entries statement by statement, where names are found as at the source; what still fails."""
         self._choose(lines)
         script = _line([self._program("pg_restore"), "-f", "-", "-L", self._chosen, self._archive(section)])
         psql = _line([self._program("psql"), "-X", "-q", "-f", "-", *_way(self.into)])
         path = shlex.quote(str(self.folder / "path.sql"))
-        done = self._run(f"{{ cat {path}; {script} | grep -avxF {shlex.quote(_NO_PATH)}; }} | {_ours(psql)}", env)
+        pipe = f"{{ cat {path} && {script} | grep -avxF {shlex.quote(_NO_PATH)}; }} | {_ours(psql)}"
+        done = self._run(f"set -o pipefail; {pipe}", env)  # psql is content with what it gets, be it nothing
         if done.status:
-            raise self._failed([psql], done, ())
-        return errors_of_psql(done.stderr)
+            raise self._failed([psql], done, faults_in(done.stderr))
+        return faults_of_psql(done.stderr, what)
 
     def _script(self, section: str) -> str:
         argv: list[str | Path] = [self._program("pg_restore"), "-f", "-", "-L", self._chosen, self._archive(section)]
@@ -183,8 +190,10 @@ class Load:
             yield {"PGPASSFILE": NO_FILE}
             return
         pgpass = self.folder / "pgpass"
-        password = self.into.password.replace("\\", "\\\\").replace(":", "\\:")
-        files.write_text(self.host, pgpass, f"*:*:*:{self.into.user}:{password}\n")
+        user, password = (
+            word.replace("\\", "\\\\").replace(":", "\\:") for word in (self.into.user, self.into.password)
+        )
+        files.write_text(self.host, pgpass, f"*:*:*:{user}:{password}\n")
         try:
             yield {"PGPASSFILE": str(pgpass)}
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, LiteralString
@@ -9,7 +10,9 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from recovery.adapters.postgres.connection import Connection, connect, one_row
+from recovery.adapters.postgres.connection import Connection, connect
+from recovery.adapters.postgres.event_triggers import kept_still
+from recovery.errors import VerificationFailed
 from recovery.facts import DatabaseAddress, LeftOut
 
 # Their values are lists that are kept as they were written; between quotes they would be one long name.
@@ -19,6 +22,7 @@ _LISTS = (
     "session_preload_libraries",
     "temp_tablespaces",
 )
+_IN_LIST = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)')
 _NO_LIMIT = -1
 
 
@@ -59,10 +63,19 @@ class DatabaseProperties:
 
 
 def read_properties(address: DatabaseAddress) -> DatabaseProperties:
-    """Read what this database is beside its contents, from outside: it may name functions of its own before PostgreSQL's."""
+    """Read what this database is beside its contents, from outside: it may name functions of its own before PostgreSQL's.
+
+    Raises: VerificationFailed when there is no such database.
+    """
     of = (address.name,)
     with connect(replace(address, name=""), read_only=True) as connection:
-        owner, encoding, comment, known = one_row(connection, _DATABASE, of)
+        row = connection.execute(_DATABASE, of).fetchone()
+        if row is None:
+            raise VerificationFailed(
+                f"there is no database {address.name} on {address.host}:{address.port}",
+                "choose a moment at which it was there: --target-time",
+            )
+        owner, encoding, comment, known = row
         grants = connection.execute(_GRANTS, of).fetchall()
         settings = connection.execute(_SETTINGS, of).fetchall()
         labels = connection.execute(_LABELS, of).fetchall()
@@ -96,6 +109,8 @@ def creation(name: str, like: DatabaseProperties) -> sql.Composed:
         sql.SQL("CREATE DATABASE {} TEMPLATE template0 ALLOW_CONNECTIONS false").format(sql.Identifier(name)),
         sql.SQL("ENCODING {} LC_COLLATE {} LC_CTYPE {}").format(like.encoding, like.collate, like.ctype),
     ]
+    if like.provider == "c":  # said, too: the server's own may be another
+        words.append(sql.SQL("LOCALE_PROVIDER {}").format(sql.SQL("libc")))
     if like.provider == "i":
         words.append(sql.SQL("LOCALE_PROVIDER icu ICU_LOCALE {}").format(like.locale))
     if like.provider == "b":
@@ -118,9 +133,10 @@ def hand_over(server: DatabaseAddress, name: str, new_name: str, like: DatabaseP
         connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(identifier))
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         with connection.transaction():
-            for what, statement, prepared in _statements(identifier, like):
+            by_hand = _statements(renamed, like, by_hand=True)
+            for (what, statement, prepared), (_, typed, _) in zip(_statements(identifier, like), by_hand, strict=True):
                 if why := _refused(connection, statement, prepared):
-                    left_out.append(LeftOut(what, why, statement.as_string(connection).replace(name, new_name)))
+                    left_out.append(LeftOut(what, why, typed.as_string(connection)))
             connection.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(identifier, renamed))
             connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(renamed))
     return tuple(left_out)
@@ -141,8 +157,8 @@ def _refused(connection: Connection, statement: sql.Composed, prepared: tuple[st
 _Statement = tuple[str, sql.Composed, tuple[str, str] | None]
 
 
-def _statements(name: sql.Identifier, like: DatabaseProperties) -> Iterator[_Statement]:
-    """What is to be given: its name, the statement, and a setting that it takes from the session."""
+def _statements(name: sql.Identifier, like: DatabaseProperties, *, by_hand: bool = False) -> Iterator[_Statement]:
+    """What is to be given: its name, the statement, and a setting that it takes from the session (never `by_hand`)."""
     owner = sql.Identifier(like.owner)
     yield "owner of the database", sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner), None
     if like.connection_limit != _NO_LIMIT:
@@ -154,7 +170,7 @@ def _statements(name: sql.Identifier, like: DatabaseProperties) -> Iterator[_Sta
         labelled = sql.SQL("SECURITY LABEL FOR {} ON DATABASE {} IS {}").format(sql.Identifier(provider), name, label)
         yield "security label of the database", labelled, None
     for one in like.settings:
-        yield _setting(name, one)
+        yield _setting(name, one, by_hand=by_hand)
     if like.grants is None:
         yield "rights on the database", sql.SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO PUBLIC").format(name), None
         return
@@ -165,16 +181,29 @@ def _statements(name: sql.Identifier, like: DatabaseProperties) -> Iterator[_Sta
         yield "rights on the database", granted + sql.SQL(" WITH GRANT OPTION" if grant.may_grant else ""), None
 
 
-def _setting(name: sql.Identifier, one: Setting) -> _Statement:
+def _setting(name: sql.Identifier, one: Setting, *, by_hand: bool) -> _Statement:
     where: sql.Composable = sql.SQL("ALTER DATABASE {}").format(name)
     if one.role is not None:
         where = sql.SQL("ALTER ROLE {} IN DATABASE {}").format(sql.Identifier(one.role), name)
     what = f"setting {one.name} of the database"
     # A setting of an extension has a dot in its name, which stands between two identifiers.
     variable = sql.SQL(".").join(map(sql.Identifier, one.name.split(".")))
+    if one.name in _LISTS and by_hand:
+        return what, sql.SQL("{} SET {} TO {}").format(where, variable, _quoted(one)), None
     if one.name in _LISTS:
         return what, sql.SQL("{} SET {} FROM CURRENT").format(where, variable), (one.name, one.value)
     return what, sql.SQL("{} SET {} TO {}").format(where, variable, one.value), None
+
+
+def _quoted(one: Setting) -> sql.Composable:
+    """A list as a person can type it: whatever was stored, each of its names between quotes."""
+    folds = not one.name.endswith("_libraries")  # those are names of files
+    names = [
+        quoted.replace('""', '"') if quoted else plain.lower() if folds else plain
+        for quoted, plain in _IN_LIST.findall(one.value)
+        if quoted or plain
+    ]
+    return sql.SQL(", ").join(map(sql.Identifier, names)) if names else sql.SQL("''")
 
 
 _RIGHTS: dict[str, sql.SQL] = {
@@ -216,15 +245,14 @@ def drop_subscriptions(connection: Connection) -> None:
 
     Their slots at the publisher belong to the live database, and stay.
     """
-    for (trigger,) in connection.execute("SELECT evtname FROM pg_event_trigger").fetchall():  # one may forbid it
-        connection.execute(sql.SQL("ALTER EVENT TRIGGER {} DISABLE").format(sql.Identifier(trigger)))
     query: LiteralString = """SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
                               WHERE d.datname = current_database()"""
-    for row in connection.execute(query).fetchall():
-        name: Any = sql.Identifier(row[0])
-        for action in (
-            "ALTER SUBSCRIPTION {} DISABLE",
-            "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
-            "DROP SUBSCRIPTION {}",
-        ):
-            connection.execute(sql.SQL(action).format(name))
+    with kept_still(connection):  # one may forbid it
+        for row in connection.execute(query).fetchall():
+            name: Any = sql.Identifier(row[0])
+            for action in (
+                "ALTER SUBSCRIPTION {} DISABLE",
+                "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
+                "DROP SUBSCRIPTION {}",
+            ):
+                connection.execute(sql.SQL(action).format(name))

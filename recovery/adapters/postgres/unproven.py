@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import LiteralString
 
 import psycopg
-from psycopg import sql
+from psycopg import errors, sql
 
 from recovery.adapters.postgres.connection import Connection, connect
 from recovery.facts import DatabaseAddress, LeftOut
@@ -60,11 +60,22 @@ def prove_conditions(
             statement = words.format(sql.Identifier(schema, owner), sql.Identifier(name))
             try:
                 connection.execute(statement)
-            except psycopg.OperationalError:  # the server, not the rows
-                raise
             except psycopg.DatabaseError as error:
-                why = f"holds for new rows only: {error.diag.message_primary}"
-                yield LeftOut(f"CHECK {schema}.{owner} {name}", why, statement.as_string(connection))
+                # psycopg calls many a refusal operational that is one of the condition: a view that was never filled, …
+                if connection.broken or isinstance(error, errors.QueryCanceled):
+                    raise
+                what = f"CHECK {schema}.{owner} {name}"
+                if kind == "DOMAIN" and isinstance(
+                    error, errors.FeatureNotSupported
+                ):  # within arrays, composites, ranges
+                    yield LeftOut(what, f"is asked of new values only, and nothing else can be: {_said(error)}")
+                else:
+                    why = f"holds for new rows only: {_said(error)}"
+                    yield LeftOut(what, why, statement.as_string(connection))
+
+
+def _said(error: psycopg.Error) -> str:
+    return error.diag.message_primary or " ".join(str(error).split())
 
 
 @contextmanager
