@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from checks.backup_age import missing_database
 from recovery.facts import ArchivedCluster, Change, Observation, ServerFacts
 from recovery.settings import Settings
 
@@ -37,7 +38,7 @@ def preparation_refusal(server: ServerFacts, engine: tuple[int, int], settings: 
         return f"pgBackRest {engine[0]}.{engine[1]} is older than 2.37, which restores to the wrong moment unasked"
     if settings.database.data_dir != Path(server.data_dir):
         return f"database.data_dir is {settings.database.data_dir}, but the server's is {server.data_dir}"
-    return scratch_refusal(settings)
+    return missing_database(server, settings.database.name) or scratch_refusal(settings)
 
 
 def user_refusal(user: int, settings: Settings) -> str | None:

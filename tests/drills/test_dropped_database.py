@@ -36,6 +36,8 @@ def test_a_dropped_database_comes_back_under_its_own_name(new_drill: Callable[..
     )
     assert drill.refusal("backup", "verify", status=11).startswith("there is no database clickview on 127.0.0.1:")
 
+    assert drill.refusal("site", "prepare", "--apply", status=14).startswith(f"{MISSING}\nNEXT: correct recovery.toml")
+
     tested = drill.refusal("backup", "test", "--repo=1", "--moment=newest", status=15)
     assert tested.startswith("1 of 1 repositories did not restore: repository 1 (clickview-backups): ")
     assert f"; {MISSING}\nNEXT: this is an incident: bring the database back" in tested

@@ -81,6 +81,7 @@ def server(current: float = 10, timeline: int = 1, **other: Any) -> ServerFacts:
         data_checksums=True,
         database_bytes=600_000_000,
         settings={"archive_mode": "on"},
+        databases=("clickview", "postgres"),
     )
     return replace(made, **other)
 
