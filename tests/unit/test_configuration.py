@@ -246,4 +246,4 @@ def test_archive_command_in_an_odd_place_is_one_command_and_known_as_ours() -> N
 def test_one_repository_alone_has_files_of_its_own_inside_ours() -> None:
     alone = of_one_repository(WIDE, 2)
     assert alone.backup.repos == WIDE.backup.repos[1:]
-    assert live_places(WIDE).folder in live_places(alone).folder.parents
+    assert live_places(alone).folder.parent.parent == live_places(WIDE).folder  # which is removed whole
