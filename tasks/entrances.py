@@ -105,6 +105,8 @@ def _entrance(way: _Way) -> Entrance:
     if groups is None or not preparation.may_connect(site().admin_address(), address.user, address.name):
         return found
     barred = standing_roles.read_bar(site().admin_address(), address.user)
+    if barred == standing_roles.NOLOGIN:  # that is one of its rights, which are mended first
+        return found
     return replace(found, let_in=hba_file.comes_in(address), barred=barred)
 
 

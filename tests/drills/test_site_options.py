@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from recovery.environment import SANDBOX_MARK
+from recovery.lease import hold_lease
 from sandbox import processes, services, site
 from sandbox.layout import load
 from tests.fix_drills import Drill
@@ -20,7 +21,7 @@ from tests.fix_sandbox import ask
 from tests.sandbox_commands import RECOVER, sandbox_command
 from tests.waiting import PATIENCE, until
 
-REFUSED, WRONG = 14, 11
+REFUSED, WRONG, BUSY = 14, 11, 16
 BEAT = "SELECT at FROM clickview_recovery.heartbeat"
 
 
@@ -90,6 +91,13 @@ def test_a_site_whose_copies_would_harm_it_is_not_prepared(drill: Drill) -> None
     said = inside.refusal("site", "prepare", "--apply", "--restart", status=REFUSED)
     assert "lies in the live data directory" in said
     assert drill.sql("SELECT pg_postmaster_start_time()") == before
+
+
+def test_one_prepare_at_a_time_changes_a_site(drill: Drill) -> None:
+    with hold_lease(drill.sandbox.state_dir, "prepare"):
+        said = drill.refusal("site", "prepare", "--apply", status=BUSY)
+        drill.done("site", "prepare")
+    assert f"another prepare is running here (process {os.getpid()})" in said
 
 
 @pytest.mark.works("site heartbeat --once --every")

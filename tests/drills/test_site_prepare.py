@@ -171,6 +171,34 @@ def test_a_new_cluster_takes_the_place_of_the_old_only_when_told_what_that_means
     assert old["label"] not in {one["label"] for one in stock.done("backup", "list", "--json", as_root=AS_ROOT).json}
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("new", ["primary", "secondary"])
+def test_a_new_cluster_takes_over_where_one_repository_is_new_too(new_stock: Callable[..., Stock], new: str) -> None:
+    stock = new_stock(tables=False)
+    stock.set_prefix(*RUNUSER)
+    stock.make_state_dir()
+    stock.done("site", "prepare", "--apply", "--restart", as_root=AS_ROOT)
+    shell("pg_dropcluster", "--stop", VERSION, stock.name, prefix=ROOT)
+    make_cluster(stock, tables=False)
+    before, section, after = stock.settings.read_text().partition(f"[backup.{new}]")
+    write(stock.settings, before + section + after.replace(f'path = "/{stock.name}"', 'path = "/moved"', 1))
+
+    assert "would: write the configuration" in stock.done("site", "prepare", as_root=AS_ROOT).stderr
+    refused = stock.recover("site", "prepare", "--apply", "--restart", as_root=AS_ROOT)
+    assert refused.status == REFUSED
+    assert refused.said.startswith(f"stanza-upgrade: repository {2 if new == 'primary' else 1} holds the backups")
+
+    options = ("--apply", "--restart", "--upgrade-stanza", "--first-backup")
+    stock.done("site", "prepare", *options, as_root=AS_ROOT)
+    assert len(stock.done("backup", "list", "--json", as_root=AS_ROOT).json) == 2
+    assert not (stock.state_dir / "pgbackrest" / "one-repository").exists()
+
+    shell("rm", stock.state_dir / "pgbackrest" / "conf.d" / "secrets.conf", prefix=ROOT)
+    assert "write the configuration" in planned(stock)
+    planned(stock, "--apply")
+    assert planned(stock) == ""
+
+
 def restored(stock: Stock, *options: str) -> str:
     """Which cluster a restore brings back."""
     report = stock.done("backup", "restore", *options, "--json", as_root=AS_ROOT).json

@@ -86,7 +86,7 @@ def test_names_and_conditions_that_look_like_templates(database: DatabaseAddress
         "UPDATE pg_constraint SET convalidated = true WHERE conname = 'digits'",
     )
     broken = failures(check_data(database, Source(), target=None))
-    assert set(broken) == {"Odd {batch} %s :x: digits holds"}
+    assert set(broken) == {'"Odd {batch} %s :x": digits holds'}
 
 
 def test_the_report_is_left_beside_the_journal(database: DatabaseAddress, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from recovery.adapters.pgbackrest.configuration import (
     is_own_archive_command,
     live_configuration,
     live_places,
+    of_one_repository,
     pgpass,
     scratch_configuration,
     secrets_configuration,
@@ -240,3 +241,9 @@ def test_archive_command_in_an_odd_place_is_one_command_and_known_as_ours() -> N
     assert is_own_archive_command(other_stanza, places)
     for theirs in (f"cp %p /mnt/nfs/%f && {command}", f"{command} && cp %p /mnt/nfs/%f", f"{command}\ncp %p /mnt"):
         assert not is_own_archive_command(theirs, places)
+
+
+def test_one_repository_alone_has_files_of_its_own_inside_ours() -> None:
+    alone = of_one_repository(WIDE, 2)
+    assert alone.backup.repos == WIDE.backup.repos[1:]
+    assert live_places(alone).folder.parent.parent == live_places(WIDE).folder  # which is removed whole

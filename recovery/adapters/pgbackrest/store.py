@@ -163,7 +163,7 @@ class PgBackRest:
             alone.write_configuration(through)
             alone.create_stanza()
         finally:
-            files.remove_tree(self._host, alone.places.folder, inside=self.places.folder)
+            files.remove_tree(self._host, alone.places.folder.parent, inside=self.places.folder)
 
     def upgrade_stanza(self) -> None:
         """Have every repository take the backups of the cluster that runs now, beside those of the one before.

@@ -11,6 +11,7 @@ _POWERS: LiteralString = """
 SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = %s
 """
 _NAMES = ("SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "BYPASSRLS")
+NOLOGIN = "NOLOGIN"
 _BARRED: LiteralString = """
 SELECT CASE
     WHEN NOT rolcanlogin THEN 'NOLOGIN'
