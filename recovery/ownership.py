@@ -117,6 +117,11 @@ def become_owner_of(folder: Path, *, named: str | None = None) -> None:
     os.environ["HOME"] = user.pw_dir
 
 
+def leads_root_astray(folder: Path) -> bool:
+    """Whether we are root and another user says what is in this folder."""
+    return os.geteuid() == 0 and any(one.stat().st_uid != 0 for one in (folder, folder.parent) if one.exists())
+
+
 def owner_of(folder: Path) -> str:
     """The name of the user to whom this folder belongs."""
     return _name(folder.stat().st_uid)

@@ -47,9 +47,9 @@ def _make_state_folder(sandbox: Sandbox) -> None:
     """It belongs to whoever makes the sandbox and alone reads its settings; two folders in it to the servers' user."""
     sandbox.state_dir.mkdir(exist_ok=True)
     sandbox.state_dir.chmod(0o755)
-    for name in ("pgbackrest", "scratch"):
+    for name, mode in (("pgbackrest", 0o700), ("scratch", 0o755)):
         folder = sandbox.state_dir / name
-        folder.mkdir(mode=0o750, exist_ok=True)
+        folder.mkdir(mode=mode, exist_ok=True)
         if sandbox.prefix:
             user = pwd.getpwnam(SERVER_USER)
             os.chown(folder, user.pw_uid, user.pw_gid)

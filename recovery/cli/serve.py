@@ -176,7 +176,7 @@ def _become_its_owner(state_dir: Path) -> None:
         if not os.access(ours, os.R_OK):
             raise SettingsInvalid(
                 f"{state_dir} belongs to {owner_of(state_dir)}, who may not read {ours}",
-                "install recover where that user may read it, as docs/site-prepare.md says, or give root a state_dir of its own",
+                "install recover where that user may read it (UV_TOOL_DIR=/opt/uv), or give root a state_dir of its own",
             )
 
 

@@ -95,10 +95,16 @@ def _carry(flow: Any, made: dict[str, Any], parameters: dict[str, Any]) -> Any:
 
 def use_server(site: Site) -> Server | None:
     """The site's server, with Prefect imported before the flows are; None when none answers."""
-    from recovery.server_address import answering_server
+    from recovery.ownership import leads_root_astray
+    from recovery.server_address import answering_server, server_folder
 
     address = answering_server(site.settings.site.state_dir, on_silence=go_on_without)
     if address is None:
+        return None
+    if leads_root_astray(server_folder(site.settings.site.state_dir)):
+        go_on_without(
+            "the Prefect server is another user's, and Prefect would have root do what is written in its folder"
+        )
         return None
     try:
         return _enter(site, address)

@@ -228,7 +228,9 @@ class ServerSettings(_Section):
     host: str = Field("127.0.0.1", description="address to listen on; another than loopback needs api_password")
     port: Port = Field(4200, description="port of the UI and the API")
     api_password: SecretStr | None = Field(None, description="user:password that the API asks for, or a reference")
-    run_as: str | None = Field(None, description="user of its own PostgreSQL when started as root; unset: postgres")
+    run_as: str | None = Field(
+        None, description="user of its own PostgreSQL when root serves (state_dir is root's); unset: postgres"
+    )
 
 
 SeverityName = Literal["SEV-1", "SEV-2", "SEV-3", "SEV-4"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -95,6 +96,23 @@ def test_a_password_that_is_none_costs_the_list_of_runs_and_not_the_recovery(
     assert use_server(site) is None
     said = "recover: the Prefect server cannot be used: server.api_password is not of the form user:password"
     assert capsys.readouterr().err == f"{said}; this run goes on without it\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is led astray")
+def test_root_does_not_have_prefect_read_what_another_user_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Prefect does what `prefect.toml`, a profile or `logging.yml` in its folder says: any code, as root."""
+    made = settings()
+    folder = tmp_path / "state" / "prefect"
+    folder.mkdir(parents=True)
+    os.chown(folder.parent, 4711, 4711)
+    made = made.model_copy(update={"site": made.site.model_copy(update={"state_dir": folder.parent})})
+    address = ServerAddress("http://127.0.0.1:1", 1, "", MARK)
+    monkeypatch.setattr("recovery.server_address.answering_server", lambda *_, **__: address)
+    monkeypatch.setattr(server_runs, "_enter", lambda *_: pytest.fail("Prefect was imported"))
+    assert use_server(SimpleNamespace(settings=made)) is None  # type: ignore[arg-type]
+    assert "this run goes on without it" in capsys.readouterr().err
 
 
 def test_a_closed_output_does_not_stop_the_farewell(monkeypatch: pytest.MonkeyPatch) -> None:
