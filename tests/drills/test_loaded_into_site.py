@@ -81,7 +81,7 @@ def test_a_database_is_loaded_as_it_was_and_what_is_missing_is_said(drill: Drill
         ).fetchone()
     settings = ["search_path=public, part", "work_mem=5MB"]
     assert told == (9, 2, True, "postgres", settings, "it's ours", "clickview", True)
-    with pytest.raises(RecoveryError, match="permission denied for database"), connect(outsider(drill)):
+    with pytest.raises(RecoveryError, match="may not connect to this database"), connect(outsider(drill)):
         pytest.fail("the restored data is open to every role")
 
 

@@ -16,6 +16,7 @@ from recovery.adapters.postgres.loading import Load
 from recovery.adapters.postgres.properties import Setting, creation, read_properties
 from recovery.errors import CommandFailed, VerificationFailed
 from recovery.facts import CheckStatus, DatabaseAddress, LeftOut
+from tasks.data import no_database_report
 from tests.fix_data import damage
 from tests.fix_postgres import BIN, Cluster
 from tests.waiting import PATIENCE
@@ -257,6 +258,8 @@ def test_a_database_that_is_not_there(cluster: Cluster) -> None:
         read_properties(replace(cluster.admin, name="dropped"))
     where = f"{cluster.admin.host}:{cluster.admin.port}"
     assert refused.value.problem == f"there is no database dropped on {where}"
+    report = no_database_report(replace(cluster.admin, name=""), "dropped")
+    assert report.worst.startswith("the database is there: there is no database dropped; there is ")
 
 
 @pytest.mark.parametrize("name", ["with:colon", "back\\slash"])
