@@ -93,7 +93,9 @@ def require_handed_over(report: RestoreReport) -> None:
     Raises: VerificationFailed.
     """
     if report.not_loaded:
-        raise VerificationFailed(f"{report.not_loaded}; {_kept(report)}", f"load it by hand, or {_drop(report)}")
+        gone = report.address is not None and not report.address.name
+        way = "restore to a moment before the database was dropped" if gone else "load it by hand"
+        raise VerificationFailed(f"{report.not_loaded}; {_kept(report)}", f"{way}, or {_drop(report)}")
     checks = report.checks
     if checks is None or not report.withheld:
         return
