@@ -27,6 +27,7 @@ _REQUESTS = 10  # of a small question: files of information, each with its copy,
 # What is silent pgBackRest ends by itself. A list of 200,000 segments takes minutes, and comes in one piece: nobody
 # outside can tell its work from a hang, so this only catches a program that stands still itself.
 _LISTING_SECONDS = 3600.0
+_ARCHIVED_SECONDS = 300
 
 
 class PgBackRest:
@@ -174,7 +175,9 @@ class PgBackRest:
 
     def check_archiving(self) -> None:
         """Prove that a WAL segment reaches every repository. Writes a restore point and switches WAL."""
-        self._run("check", seconds=300)
+        # Longer than an archive-push that began before the stanza was there: it waits for its own time-out, and
+        # the server's archiver a minute more before it tries again.
+        self._run("check", f"--archive-timeout={_ARCHIVED_SECONDS}", seconds=_ARCHIVED_SECONDS + 60)
 
     def back_up(
         self, kind: BackupKind, repo: int, annotations: Mapping[str, str], on_progress: Callable[[Progress], None]
