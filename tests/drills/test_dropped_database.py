@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
+
 from recovery.adapters.postgres.connection import connect
 from recovery.facts import DatabaseAddress
 from sandbox import notes, site
@@ -61,6 +63,7 @@ def test_a_dropped_database_comes_back_under_its_own_name(new_drill: Callable[..
     assert MISSING not in drill.done("backup", "run").stderr
 
 
+@pytest.mark.long
 def test_a_server_without_the_database_postgres_is_protected_too(new_drill: Callable[..., Drill]) -> None:
     drill = new_drill(first_backup=False)
     with connect(drill.sandbox.admin_address(database="template1")) as connection:

@@ -132,8 +132,8 @@ def outlived(drill: Drill, words: tuple[str, ...], step: str) -> None:
     ("words", "step", "numbers"),
     [
         (BACKUP, "take_backup", (INT,)),
-        (BACKUP, "record_site_facts", (TERM,)),
-        (RESTORE, "read_repository", (TERM,)),
+        pytest.param(BACKUP, "record_site_facts", (TERM,), marks=pytest.mark.long),
+        pytest.param(RESTORE, "read_repository", (TERM,), marks=pytest.mark.long),
         (RESTORE, "restore_copy", (TERM, INT, TERM)),
         (LOAD, "load_into_site", (INT, INT)),
     ],

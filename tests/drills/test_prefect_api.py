@@ -53,11 +53,12 @@ def test_wrong_choice_is_refused_with_the_reason(served: Served) -> None:
     assert "'everything' is not one of ['full', 'diff', 'incr']" in refused.value.response.text
 
 
-def test_twenty_submits_while_runs_are_active_and_none_lost(served: Served) -> None:
+@pytest.mark.parametrize("count", [6, pytest.param(20, marks=pytest.mark.long)])
+def test_many_submits_while_runs_are_active_and_none_lost(served: Served, count: int) -> None:
     active = [served.nap() for _ in range(2)]
     with ThreadPoolExecutor(4) as pool:
-        submitted = list(pool.map(lambda _: served.submit("nap/nap"), range(20)))
-    assert len(set(submitted)) == 20
+        submitted = list(pool.map(lambda _: served.submit("nap/nap"), range(count)))
+    assert len(set(submitted)) == count
     for run_id in submitted:
         assert served.wait(run_id)["state_type"] == "COMPLETED"
     for nap in active:

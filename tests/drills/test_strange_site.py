@@ -47,6 +47,7 @@ def strange(request: pytest.FixtureRequest, sandbox_room: Path) -> Iterator[Dril
         site.down(folder)
 
 
+@pytest.mark.long  # names and damage without a restore: tests/integration/test_strange_names.py
 @pytest.mark.works("sandbox up --strange --strange-tables", "backup restore --target-database")
 @pytest.mark.parametrize("strange", [FEW], indirect=True)
 def test_a_strange_database_is_loaded_exact_and_what_is_damaged_is_named(strange: Drill) -> None:
