@@ -72,11 +72,6 @@ def _nothing_is_left(drill: Drill):
             "NEXT: leave out --validate-only or --target-database",
         ),
         (
-            ("--accept-failed-checks", " "),
-            "--accept-failed-checks has no reason; it is written down with the copy\n"
-            "NEXT: give a reason, or leave the option out",
-        ),
-        (
             ("--accept-failed-checks", "it must be", "--drop-failed"),
             "a copy that fails its checks cannot be accepted and dropped\nNEXT: give a reason, or leave the option out",
         ),
@@ -90,6 +85,11 @@ def _nothing_is_left(drill: Drill):
 )
 def test_what_cannot_be_meant_is_refused(drill: Drill, options: tuple[str, ...], said: str) -> None:
     assert drill.refusal(*RESTORE, *options, status=REFUSED) == said
+
+
+def test_an_empty_reason_is_a_wrong_option(drill: Drill) -> None:
+    said = drill.usage_error("backup", "restore", "--accept-failed-checks", " ")
+    assert said == "Invalid value for '--accept-failed-checks': is empty"
 
 
 def test_before_the_first_backup(drill: Drill) -> None:
