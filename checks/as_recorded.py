@@ -64,7 +64,9 @@ def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
     source = recorded.catalog
     both = {one.name for one in source.tables} & {one.name for one in catalog.tables}
     whole, shared = (source, catalog), (_only(source, both), _only(catalog, both))
-    found = [(part, _found(part, *(shared if part.of_shared_tables else whole))) for part in _PARTS]
+    found = [
+        (part, list(part.differences(*map(part.told, shared if part.of_shared_tables else whole)))) for part in _PARTS
+    ]
     when = f"since the record of {recorded.at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if known.exact:
         return tuple(_agreed(part, differences) for part, differences in found)
@@ -78,10 +80,6 @@ def as_recorded(catalog: Catalog, known: Source) -> tuple[Expectation, ...]:
         for part, differences in found
         for one in _explained(part, differences, part.told(before), part.told(live), why)
     )
-
-
-def _found(part: _Part, source: Catalog, copy: Catalog) -> list[_Difference]:
-    return list(part.differences(part.told(source), part.told(copy)))
 
 
 def _explained(

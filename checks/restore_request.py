@@ -12,7 +12,7 @@ from recovery.settings import Settings
 from recovery.wal import parse_lsn
 
 _LONGEST_NAME_BYTES = 63  # of a database or a restore point; a byte more and PostgreSQL refuses to make it
-_HALF_LOADED = "recovering_"  # so begin the names of databases that are swept away
+HALF_LOADED = "recovering_"  # so begin the names of databases that are swept away
 _LABEL = re.compile(r"\d{8}-\d{6}F(_\d{8}-\d{6}[DI])?")
 _SYSTEM_DATABASES = ("postgres", "template0", "template1")
 
@@ -35,12 +35,9 @@ class Wish:
 
 def failed_checks_refusal(wish: Wish, *, kept: bool) -> str | None:
     """Why what was asked for copies that fail their checks makes no sense, or None. `kept`: the copy shall stay."""
-    reason = wish.accept_failed_checks
-    if reason is not None and not reason.strip():
-        return "--accept-failed-checks has no reason; it is written down with the copy"
-    if reason and wish.drop_failed:
+    if wish.accept_failed_checks and wish.drop_failed:
         return "a copy that fails its checks cannot be accepted and dropped"
-    if not kept and (reason or wish.drop_failed):
+    if not kept and (wish.accept_failed_checks or wish.drop_failed):
         return "--validate-only keeps no copy, whatever its checks find"
     return None
 
@@ -87,7 +84,7 @@ def database_name_refusal(name: str, settings: Settings, existing: tuple[str, ..
     """Why a restored database must not get this name, or None."""
     if not name.strip() or not _can_be_name(name):
         return f"{name!r} cannot be the name of a database (1 to 63 bytes, without line breaks)"
-    if name.startswith(_HALF_LOADED):
+    if name.startswith(HALF_LOADED):
         return f"{name} would be taken for a database that is not loaded to its end, and dropped"
     if name == settings.database.name and name in existing:
         return f"{name} is the live database"

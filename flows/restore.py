@@ -139,7 +139,7 @@ def restore(
         drop_failed,
     )
     target = granted(read_target(wish))
-    require(failed_checks_refusal(wish, kept=validate_only == "no"), next_step="give a reason, or leave the option out")
+    require(failed_checks_refusal(wish, kept=validate_only == "no"), next_step="leave one of the two out")
     require(proof_refusal(wish, kept=validate_only == "no"), next_step="leave out --validate-only or --target-database")
     with hold_lease(site().settings.site.state_dir, "restore"):
         begin = datetime.now(UTC)

@@ -8,7 +8,7 @@ import signal
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -70,9 +70,19 @@ def listening_again() -> Iterator[None]:
         _restore(before)
 
 
-@contextmanager
-def finishing() -> Iterator[None]:
+def finishing() -> AbstractContextManager[None]:
     """Let what is done in here come to its end: a stop that comes meanwhile is raised right after it."""
+    return _held(_raise)
+
+
+def too_late() -> AbstractContextManager[None]:
+    """All is done but for some words: a stop that comes in here has nothing left to stop, nor may it hide an error."""
+    return _held(lambda _number: None)
+
+
+@contextmanager
+def _held(heard: Callable[[int], None]) -> Iterator[None]:
+    """Hold a stop that comes in here back; `heard` is told of it at the end of the outermost such block."""
     if not _in_main_thread():  # no stop is raised there
         yield
         return
@@ -81,24 +91,10 @@ def finishing() -> Iterator[None]:
         yield
     finally:
         _hearing.held -= 1
-        if not _hearing.held and (number := _hearing.pending):
-            _hearing.pending = 0
-            _raise(number)
-
-
-@contextmanager
-def too_late() -> Iterator[None]:
-    """All is done but for some words: a stop that comes in here has nothing left to stop."""
-    if not _in_main_thread():
-        yield
-        return
-    _hearing.held += 1
-    try:
-        yield
-    finally:
-        _hearing.held -= 1
-        if not _hearing.held:  # nor may it take the place of an error
-            _hearing.pending = 0
+        if not _hearing.held:
+            number, _hearing.pending = _hearing.pending, 0
+            if number:
+                heard(number)
 
 
 def nothing_left_to_stop() -> None:

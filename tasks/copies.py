@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from checks import recovery_target
+from checks.restore_request import HALF_LOADED
 from recovery.adapters import files
 from recovery.adapters.postgres.copy_settings import limits_of_server
 from recovery.adapters.postgres.databases import SiteDatabases
@@ -183,7 +184,7 @@ def load_into_site(places: CopyPlaces, name: str) -> tuple[LeftOut, ...]:
     settings, databases = site().settings, SiteDatabases(site().admin_address())
     source = site().copies.server(places).address(settings.database.name)
     properties = read_properties(source)
-    unfinished = f"recovering_{places.folder.name.replace('-', '_')}"
+    unfinished = _unfinished(places.folder.name)
     databases.create(unfinished, properties)
     try:
         load = Load(
@@ -209,6 +210,11 @@ def load_into_site(places: CopyPlaces, name: str) -> tuple[LeftOut, ...]:
     return left_out
 
 
+def _unfinished(copy: str) -> str:
+    """The name of the database that is being loaded from a copy."""
+    return HALF_LOADED + copy.replace("-", "_")
+
+
 def _drop_unfinished(databases: SiteDatabases, name: str) -> None:
     """Drop a database whose load failed; what made it fail is what the operator must read."""
     try:
@@ -228,8 +234,8 @@ def sweep_unfinished_databases() -> None:
 def drop_unfinished_databases() -> None:
     """Drop the half-loaded databases on the site's server whose copies are gone."""
     databases = SiteDatabases(site().admin_address())
-    owned = {f"recovering_{name.replace('-', '_')}" for name in site().copies.names()}
+    owned = {_unfinished(copy) for copy in site().copies.names()}
     for name in databases.names():
-        if name.startswith("recovering_copy_") and name not in owned:
+        if name.startswith(_unfinished("copy-")) and name not in owned:
             databases.drop(name)
             note(f"dropped the half-loaded database {name}")

@@ -73,7 +73,7 @@ def _nothing_is_left(drill: Drill):
         ),
         (
             ("--accept-failed-checks", "it must be", "--drop-failed"),
-            "a copy that fails its checks cannot be accepted and dropped\nNEXT: give a reason, or leave the option out",
+            "a copy that fails its checks cannot be accepted and dropped\nNEXT: leave one of the two out",
         ),
         (("--target-timeline", "9"), "timeline 9 is not in the archive\nNEXT: name one of: 1"),
     ],

@@ -11,9 +11,10 @@ import pytest
 from recovery.adapters.postgres.amcheck import check_copy
 from recovery.adapters.postgres.connection import connect
 from recovery.adapters.postgres.databases import SiteDatabases
+from recovery.adapters.postgres.handing_over import creation
 from recovery.adapters.postgres.load_rows import copy_rows
 from recovery.adapters.postgres.loading import Load
-from recovery.adapters.postgres.properties import Setting, creation, read_properties
+from recovery.adapters.postgres.properties import Setting, read_properties
 from recovery.errors import CommandFailed, VerificationFailed
 from recovery.facts import CheckStatus, DatabaseAddress, LeftOut
 from tasks.data import no_database_report

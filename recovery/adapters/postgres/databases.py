@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, LiteralString
 
 from psycopg import sql
 
-from recovery.adapters.postgres.connection import connect
-from recovery.adapters.postgres.properties import DatabaseProperties, creation, drop_subscriptions, hand_over
+from recovery.adapters.postgres.connection import Connection, connect
+from recovery.adapters.postgres.event_triggers import kept_still
+from recovery.adapters.postgres.handing_over import creation, hand_over
+from recovery.adapters.postgres.properties import DatabaseProperties
 from recovery.adapters.postgres.server import DATABASES, PostgresServer
 from recovery.facts import DatabaseAddress, LeftOut
 
@@ -52,9 +55,27 @@ class SiteDatabases:
                 allow = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true")
                 connection.execute(allow.format(sql.Identifier(name)))
                 with connect(replace(self._address, name=name)) as inside:
-                    drop_subscriptions(inside)
+                    _drop_subscriptions(inside)
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def read_heartbeat(self) -> datetime | None:
         """The last heartbeat in this database."""
         return PostgresServer(self._address).read_heartbeat()
+
+
+def _drop_subscriptions(connection: Connection) -> None:
+    """Drop the subscriptions of the database that this is connected to: with one of them it cannot be dropped.
+
+    Their slots at the publisher belong to the live database, and stay.
+    """
+    query: LiteralString = """SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
+                              WHERE d.datname = current_database()"""
+    with kept_still(connection):  # one may forbid it
+        for row in connection.execute(query).fetchall():
+            name: Any = sql.Identifier(row[0])
+            for action in (
+                "ALTER SUBSCRIPTION {} DISABLE",
+                "ALTER SUBSCRIPTION {} SET (slot_name = NONE)",
+                "DROP SUBSCRIPTION {}",
+            ):
+                connection.execute(sql.SQL(action).format(name))
