@@ -24,10 +24,18 @@ def hearing_restored() -> Iterator[None]:
 
 
 @contextmanager
-def listening() -> Iterator[None]:
-    """As in a command that somebody typed: what a shell starts in the background has SIGINT ignored."""
+def as_at_a_terminal() -> Iterator[None]:
+    """As with a person before it: `nohup` leaves SIGHUP ignored, a shell SIGINT in what it starts in the background."""
     with hearing_restored():
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        yield
+
+
+@contextmanager
+def listening() -> Iterator[None]:
+    """As in a command that somebody typed."""
+    with as_at_a_terminal():
         stopping.listen()
         yield

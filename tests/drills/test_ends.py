@@ -15,6 +15,7 @@ import pytest
 
 from recovery.lease import lease_holder
 from tests.fix_drills import Drill
+from tests.stops import as_at_a_terminal
 from tests.waiting import PATIENCE, until
 
 INT, TERM, HUP = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
@@ -69,12 +70,8 @@ def signalled(drill: Drill, words: tuple[str, ...], step: str, number: signal.Si
                 return folder
         return None
 
-    # As from a shell with a person before it: what is started in the background has SIGINT ignored.
-    heard = signal.signal(INT, signal.default_int_handler)
-    try:
+    with as_at_a_terminal():
         process = drill.start(*words)
-    finally:
-        signal.signal(INT, heard)
     with process:
         folder = until(lambda: begun() or process.poll() is not None)
         assert isinstance(folder, Path), process.communicate()
