@@ -29,6 +29,7 @@ from tasks.preparation import (
     find_missing_index_check,
     find_missing_roles,
     find_stale_configuration,
+    forget_pushed_wal,
     install_index_check,
     read_archived_clusters,
     read_engine_version,
@@ -159,7 +160,10 @@ def mended(parts: Sequence[tuple[Callable[[], list[Change]], Callable[[], None]]
 
 def make_repositories(clusters: list[ArchivedCluster], server: ServerFacts) -> None:
     """Make the stanza in every repository, and prove that WAL arrives."""
-    if changes := stanza_changes(clusters, server):
+    changes = stanza_changes(clusters, server)
+    if changes or len(clusters) < len(site().settings.backup.repos):
+        forget_pushed_wal()
+    if changes:
         for change in changes:
             note(f"doing: {change.what} ({change.why})")
         take_over_stanza(clusters)

@@ -88,6 +88,9 @@ class BackupStore(Protocol):
     def upgrade_stanza(self) -> None:
         """Have the repositories take this cluster's backups in the place of another's."""
 
+    def forget_pushed_wal(self) -> None:
+        """Forget which WAL has arrived: it was another cluster's, or arrived elsewhere."""
+
     def check_archiving(self) -> None:
         """Prove that WAL reaches every repository."""
 

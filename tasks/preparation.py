@@ -160,6 +160,12 @@ def take_over_stanza(clusters: Sequence[ArchivedCluster]) -> None:
 
 
 @action
+def forget_pushed_wal() -> None:
+    """Have WAL pushed anew: what was noted of another cluster, or elsewhere, says nothing of this one's. Idempotent."""
+    site().backups.forget_pushed_wal()
+
+
+@action
 def create_stanza() -> None:
     """Make the stanza in every repository. Idempotent."""
     site().backups.create_stanza()

@@ -173,6 +173,15 @@ class PgBackRest:
         """
         self._when_free(lambda: self._run("stanza-upgrade", seconds=300))
 
+    def forget_pushed_wal(self) -> None:
+        """Forget which WAL segments have arrived, so that each is pushed (again). Idempotent.
+
+        archive-push notes in the spool what its companion has pushed, by the segment's name alone. Of another cluster, or
+        for repositories that were elsewhere, that note makes it say of a segment that it arrived which never did.
+        """
+        noted = self.places.folder / "spool" / "archive" / self._settings.backup.stanza / "out"
+        files.remove_tree(self._host, noted, inside=self.places.folder)
+
     def check_archiving(self) -> None:
         """Prove that a WAL segment reaches every repository. Writes a restore point and switches WAL."""
         # Longer than an archive-push that began before the stanza was there: it waits for its own time-out, and
