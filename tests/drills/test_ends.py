@@ -63,17 +63,18 @@ def entries(folder: Path) -> list[dict[str, Any]]:
 
 def signalled(drill: Drill, words: tuple[str, ...], step: str, number: signal.Signals, *more: signal.Signals) -> Any:
     """A command that got a signal before it was at its end: what it said, and its journal."""
-    while True:
+    for _ in range(5):
         ended, journal, sent = signalled_once(drill, words, step, number, *more)
         if (last := journal[-1])["event"] != "run done" or datetime.fromisoformat(last["at"]) > sent:
             return ended, journal
         assert ended.returncode == 0, ended.stderr  # all was done before we looked: once more
         if words is LOAD:
             drill.do("DROP DATABASE loaded_at_the_end")
+    pytest.fail(f"five runs were over before one was seen to be at {step}")
 
 
 def signalled_once(drill: Drill, words: tuple[str, ...], step: str, *numbers: signal.Signals) -> Any:
-    """A command that got signals as soon as its journal was seen to have begun a step, and when the first was sent."""
+    """A command that got signals as soon as its journal was seen to have begun a step, and when all were sent."""
     before = runs(drill)
 
     def begun() -> Path | None:
@@ -87,9 +88,9 @@ def signalled_once(drill: Drill, words: tuple[str, ...], step: str, *numbers: si
     with process:
         folder = until(lambda: begun() or process.poll() is not None)
         assert isinstance(folder, Path), process.communicate()
-        sent = datetime.now(UTC)
         for one in numbers:
             process.send_signal(one)
+        sent = datetime.now(UTC)
         try:
             out, err = process.communicate(timeout=PATIENCE)
         finally:
