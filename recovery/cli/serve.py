@@ -24,6 +24,7 @@ from recovery.waiting import wait_until
 _READY_SECONDS = 1200.0
 _STOP_SECONDS = 300.0
 _SLOW_SECONDS = 15.0
+_WORDS_SECONDS = 5.0  # one that becomes another program has no words for a moment; a kernel thread never has any
 _OVER = "over"
 _MODULE = "deployments.serve"
 _NO_ANSWER = 12  # the exit status of TargetUnreachable
@@ -74,6 +75,8 @@ def _detach(state_dir: Path) -> None:
                 process.wait(_STOP_SECONDS)
         raise
     if not url or url == _OVER:
+        if process and url == _OVER:
+            wait_until(lambda: process.poll() is not None, _STOP_SECONDS)  # it frees its lease before it says why
         print((folder / "serve.log").read_text(errors="replace").strip(), file=sys.stderr)
         if process and _holder(state_dir) is not None:
             _stop(state_dir)
@@ -152,15 +155,23 @@ def _stop(state_dir: Path) -> None:
 
 def _require_ours(holder: int) -> None:
     """Whoever may write into the lease could have us stop anybody. Raises: SettingsInvalid."""
-    try:
-        words = Path(f"/proc/{holder}/cmdline").read_bytes().split(b"\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return  # it ended by itself just now
-    if words != [b""] and _MODULE.encode() not in words:  # nothing: it has ended, and waits to be told so
+    words = wait_until(lambda: _words(holder), _WORDS_SECONDS, so=lambda seen: seen != [])
+    if words is not None and _MODULE not in words:
         raise SettingsInvalid(
             f"process {holder} is noted as this site's server, and is none",
             "lslocks names the process that holds serve.lease; stop that one",
         )
+
+
+def _words(pid: int) -> list[str] | None:
+    """How this process was started; None when it has ended. Nothing: it is just becoming another program."""
+    folder = Path(f"/proc/{pid}")
+    try:
+        words = os.fsdecode((folder / "cmdline").read_bytes()).split("\0")[:-1]
+        state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if state in "ZX" else words  # ended, and not waited for yet
 
 
 def _become_its_owner(state_dir: Path) -> None:

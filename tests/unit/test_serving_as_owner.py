@@ -15,7 +15,7 @@ import pytest
 from recovery.cli import serve
 from recovery.errors import SettingsInvalid
 from recovery.lease import hold_lease
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another")
 OTHER = "nobody"
@@ -81,3 +81,21 @@ def test_nobody_is_stopped_whom_somebody_wrote_into_the_lease(tmp_path: Path) ->
             assert bystander.poll() is None
         finally:
             bystander.kill()
+
+
+def test_a_process_that_is_just_becoming_another_is_a_stranger() -> None:
+    """For a moment it has no words, as one that has ended: it was sent SIGTERM."""
+    for _ in range(100):
+        with subprocess.Popen(["sleep", "600"]) as bystander:
+            try:
+                with pytest.raises(SettingsInvalid, match="noted as this site's server, and is none"):
+                    serve._require_ours(bystander.pid)
+            finally:
+                bystander.kill()
+
+
+def test_a_process_that_has_ended_is_nobody() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        until(lambda: Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z", what="a zombie")
+        serve._require_ours(ended.pid)
+    serve._require_ours(ended.pid)

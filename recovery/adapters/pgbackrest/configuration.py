@@ -41,8 +41,12 @@ class Places:
         return self.folder / "pgpass"
 
     @property
+    def spool(self) -> Path:
+        return self.folder / "spool"
+
+    @property
     def directories(self) -> tuple[Path, ...]:
-        return (self.include_dir, *(self.folder / name for name in ("spool", "lock", "log")))
+        return (self.include_dir, self.spool, *(self.folder / name for name in ("lock", "log")))
 
 
 def live_places(settings: Settings) -> Places:
@@ -143,7 +147,7 @@ def _common(backup: BackupSettings, places: Places) -> dict[str, str]:
         "compress-type": "zst",
         "compress-level": str(backup.compress_level),
         "archive-async": "y",
-        "spool-path": str(places.folder / "spool"),
+        "spool-path": str(places.spool),
         "lock-path": str(places.folder / "lock"),
         "log-path": str(places.folder / "log"),
         "log-level-stderr": "off",

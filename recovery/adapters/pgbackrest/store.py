@@ -179,7 +179,7 @@ class PgBackRest:
         archive-push notes in the spool what its companion has pushed, by the segment's name alone. Of another cluster, or
         for repositories that were elsewhere, that note makes it say of a segment that it arrived which never did.
         """
-        noted = self.places.folder / "spool" / "archive" / self._settings.backup.stanza / "out"
+        noted = self.places.spool / "archive" / self._settings.backup.stanza / "out"
         files.remove_tree(self._host, noted, inside=self.places.folder)
 
     def check_archiving(self) -> None:
