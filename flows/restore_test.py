@@ -11,7 +11,6 @@ from checks.run_names import restore_test_name
 from flows.backup import RepoChoice, numbers
 from flows.restore import restore
 from recovery.errors import RecoveryError, VerificationFailed
-from recovery.facts import ServerFacts
 from recovery.gate import granted
 from recovery.site import site
 from tasks.artifacts import publish_table
@@ -49,7 +48,7 @@ def restore_test(
     for number in numbers(repo):
         known = site().settings.backup.repos[number - 1]
         try:
-            when = chosen_moment(number, moment, server)
+            when = chosen_moment(number, moment)
             note(f"repository {number}: testing {when or 'the end of the archive'}")
             reports.append(
                 restore(target_time=when, source_region=known.region, source_bucket=known.bucket, validate_only=level)
@@ -69,10 +68,11 @@ def restore_test(
     return TestedRestores(tuple(reports))
 
 
-def chosen_moment(repo: int, moment: Moment, server: ServerFacts | None) -> str | None:
+def chosen_moment(repo: int, moment: Moment) -> str | None:
     """The moment to restore to, as text; None for the end of the archive."""
     if moment == "newest":
         return None
+    server = read_server_if_it_answers()  # again: hours may lie between two repositories, and a failover
     facts = [one for one in read_repositories(server) if one.repo == repo]
     archive = granted(readable_archive(facts, server, None))
     begin, end = reachable(archive) if moment == "random" else longest_replay(archive)

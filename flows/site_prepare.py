@@ -129,7 +129,7 @@ def refuse(refusal: str | None, next_step: str, apply: bool) -> None:
 def changes_of(server: ServerFacts, apply: bool, upgrade: bool) -> tuple[list[Change], list[ArchivedCluster]]:
     """Find what is not as it should be, and with `apply` mend it at once; also whose the repositories are."""
     # First our own files: with those of before, other repositories (or none, with a lost secret) would be asked.
-    found = mended([(find_stale_configuration, write_backup_configuration)], apply)
+    found = mended([(find_stale_configuration, renew_configuration)], apply)
     clusters = [] if found and not apply else read_archived_clusters()
     refuse(stanza_refusal(clusters, server, upgrade=upgrade), _OTHER_CLUSTER, apply)
     found += mended(
@@ -143,6 +143,12 @@ def changes_of(server: ServerFacts, apply: bool, upgrade: bool) -> tuple[list[Ch
         apply,
     )
     return found + stanza_changes(clusters, server), clusters
+
+
+def renew_configuration() -> None:
+    """Archive where the settings say now; what was noted while they said something else is told first."""
+    forget_pushed_wal()
+    write_backup_configuration()
 
 
 def mended(parts: Sequence[tuple[Callable[[], list[Change]], Callable[[], None]]], apply: bool) -> list[Change]:

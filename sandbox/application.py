@@ -87,7 +87,7 @@ class Backend:
         return open_connection(
             database_url(self._sandbox),
             connect_timeout=2,
-            options="-c statement_timeout=5000",
+            options="-c statement_timeout=5000 -c datestyle=ISO",
             application_name="clickview-backend",
         )
 

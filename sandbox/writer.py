@@ -167,7 +167,7 @@ class Writer:
             connect_timeout=2,
             autocommit=True,
             application_name="clickview-writer",
-            options="-c statement_timeout=5000",
+            options="-c statement_timeout=5000 -c datestyle=ISO",
             tcp_user_timeout=5000,
         )
 

@@ -108,6 +108,14 @@ class Stock:
     def make_state_dir(self) -> None:
         shell("install", "-d", "-o", "postgres", "-g", "postgres", "-m", "0750", self.state_dir)
 
+    def note_as_pushed(self) -> None:
+        """Have pgBackRest's spool say of this segment, and the next ones, that they are in the repositories."""
+        out = self.state_dir / "pgbackrest" / "spool" / "archive" / "main" / "out"
+        now = self.sql("SELECT pg_walfile_name(pg_current_wal_lsn())")
+        names = (f"{now[:16]}{int(now[16:], 16) + number:08X}.ok" for number in range(8))
+        shell("install", "-d", "-m", "0750", out, prefix=(*ROOT, *RUNUSER))
+        shell("touch", *(out / name for name in names), prefix=(*ROOT, *RUNUSER))
+
     def set_prefix(self, *words: str) -> None:
         """Write how a command is run where the server lives."""
         text = self.settings.read_text()

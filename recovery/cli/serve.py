@@ -70,18 +70,21 @@ def _detach(state_dir: Path) -> None:
         url = _wait_for(state_dir, process)
     except KeyboardInterrupt:
         with finishing():
-            if process:
-                process.terminate()
-                process.wait(_STOP_SECONDS)
+            _end(process)
         raise
     if not url or url == _OVER:
-        if process and url == _OVER:
-            wait_until(lambda: process.poll() is not None, _STOP_SECONDS)  # it frees its lease before it says why
+        status = process.poll() if process else None
+        _end(process)
         print((folder / "serve.log").read_text(errors="replace").strip(), file=sys.stderr)
-        if process and _holder(state_dir) is not None:
-            _stop(state_dir)
-        raise typer.Exit((process and process.poll()) or _NO_ANSWER)
+        raise typer.Exit(status or _NO_ANSWER)
     print(url)
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    """What we started and cannot hand over ends, whether it holds the lease or not."""
+    if process and process.poll() is None:
+        process.terminate()
+        wait_until(lambda: process.poll() is not None, _STOP_SECONDS)
 
 
 def _wait_for(state_dir: Path, process: subprocess.Popen[bytes] | None) -> str:
@@ -93,6 +96,8 @@ def _wait_for(state_dir: Path, process: subprocess.Popen[bytes] | None) -> str:
         log = server_folder(state_dir) / "serve.log"
         print(f"starting takes longer than usual; its log: {log}", file=sys.stderr)
         url = _url_or_over(state_dir, _READY_SECONDS)
+    if process and url == _OVER:
+        wait_until(lambda: process.poll() is not None, _STOP_SECONDS)  # it frees its lease before it says why
     return url
 
 
@@ -171,6 +176,8 @@ def _words(pid: int) -> list[str] | None:
         state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return None
+    except PermissionError as error:  # /proc mounted with hidepid
+        raise SettingsInvalid(f"process {pid} is another user's", "run this as the user who started it") from error
     return None if state in "ZX" else words  # ended, and not waited for yet
 
 

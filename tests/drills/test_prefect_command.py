@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from deployments.processes import began_before
+from sandbox import faults
 from tests.fix_prefect import LINK, Served, run_recover
 from tests.waiting import PATIENCE, until
 
@@ -133,12 +134,17 @@ def test_a_command_that_is_stopped_is_cancelled_and_holds_no_slot(
         assert command.stderr is not None
         run_id = LINK.findall(command.stderr.readline())[0]
         until(lambda: "take_backup" in journal_of(served, run_id))
-        if by == "ui":
-            served.ask("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
-        else:
-            os.kill(command.pid, signal.SIGTERM)
-            os.kill(command.pid, signal.SIGTERM)
-        said = command.communicate(timeout=PATIENCE)[1]
+        # The server looks every few seconds; a small backup is done before that.
+        faults.break_it(served.sandbox, "s3-slow", faults.Options(repo=1, delay_ms=500))
+        try:
+            if by == "ui":
+                served.ask("POST", f"/flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
+            else:
+                os.kill(command.pid, signal.SIGTERM)
+                os.kill(command.pid, signal.SIGTERM)
+            said = command.communicate(timeout=PATIENCE)[1]
+        finally:
+            faults.undo(served.sandbox, "s3-slow")
     assert command.returncode == 18, said
     assert "Traceback" not in said
     assert "recover: stopped by SIGTERM during the step “" in said

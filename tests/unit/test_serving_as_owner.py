@@ -83,15 +83,13 @@ def test_nobody_is_stopped_whom_somebody_wrote_into_the_lease(tmp_path: Path) ->
             bystander.kill()
 
 
-def test_a_process_that_is_just_becoming_another_is_a_stranger() -> None:
-    """For a moment it has no words, as one that has ended: it was sent SIGTERM."""
-    for _ in range(100):
-        with subprocess.Popen(["sleep", "600"]) as bystander:
-            try:
-                with pytest.raises(SettingsInvalid, match="noted as this site's server, and is none"):
-                    serve._require_ours(bystander.pid)
-            finally:
-                bystander.kill()
+@pytest.mark.parametrize("words", [[[], [], ["sleep", "600"]], [[]]], ids=["becomes another", "a kernel thread"])
+def test_a_process_without_words_is_a_stranger(words: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was taken for one that has ended, and was sent SIGTERM."""
+    monkeypatch.setattr(serve, "_WORDS_SECONDS", 0.3)
+    monkeypatch.setattr(serve, "_words", lambda _pid: words.pop(0) if len(words) > 1 else words[0])
+    with pytest.raises(SettingsInvalid, match="noted as this site's server, and is none"):
+        serve._require_ours(1)
 
 
 def test_a_process_that_has_ended_is_nobody() -> None:
