@@ -26,7 +26,7 @@ def flow_run_processes(home: Path) -> dict[str, int]:
         except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue  # it ended, or is another user's: our worker's runs are ours
         run_id = next((word.removeprefix(_RUN_ID) for word in words if word.startswith(_RUN_ID)), None)
-        if run_id and _HOME + bytes(home) in words and _state(folder) != "Z":
+        if run_id and _HOME + bytes(home) in words and not has_ended(int(folder.name)):
             found[run_id.decode()] = int(folder.name)
     return found
 
@@ -44,8 +44,9 @@ def began_before(pid: int, moment: float) -> bool:
     return fields[0] != "Z" and boot + float(fields[19]) / ticks_per_second <= moment + 1
 
 
-def _state(folder: Path) -> str:
+def has_ended(pid: int) -> bool:
+    """Whether this process is gone, or has ended and was not waited for yet."""
     try:
-        return (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
     except (FileNotFoundError, ProcessLookupError):
-        return "Z"
+        return True

@@ -146,7 +146,7 @@ def changes_of(server: ServerFacts, apply: bool, upgrade: bool) -> tuple[list[Ch
 
 
 def renew_configuration() -> None:
-    """Archive where the settings say now; what was noted while they said something else is told first."""
+    """Archive where the settings say now; what was noted while they said something else is forgotten first."""
     forget_pushed_wal()
     write_backup_configuration()
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from deployments.processes import has_ended
 from recovery.environment import our_environment
 from recovery.errors import SettingsInvalid
 from recovery.lease import lease_holder
@@ -170,15 +171,13 @@ def _require_ours(holder: int) -> None:
 
 def _words(pid: int) -> list[str] | None:
     """How this process was started; None when it has ended. Nothing: it is just becoming another program."""
-    folder = Path(f"/proc/{pid}")
     try:
-        words = os.fsdecode((folder / "cmdline").read_bytes()).split("\0")[:-1]
-        state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        words = os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")[:-1]
+        return None if has_ended(pid) else words
     except (FileNotFoundError, ProcessLookupError):
         return None
     except PermissionError as error:  # /proc mounted with hidepid
         raise SettingsInvalid(f"process {pid} is another user's", "run this as the user who started it") from error
-    return None if state in "ZX" else words  # ended, and not waited for yet
 
 
 def _become_its_owner(state_dir: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.processes import has_ended
 from recovery.cli import serve
 from recovery.errors import SettingsInvalid
 from recovery.lease import hold_lease
@@ -94,6 +95,6 @@ def test_a_process_without_words_is_a_stranger(words: list[list[str]], monkeypat
 
 def test_a_process_that_has_ended_is_nobody() -> None:
     with subprocess.Popen(["true"]) as ended:
-        until(lambda: Path(f"/proc/{ended.pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z", what="a zombie")
+        until(lambda: has_ended(ended.pid), what="a zombie")
         serve._require_ours(ended.pid)
     serve._require_ours(ended.pid)
