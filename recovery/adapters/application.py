@@ -8,7 +8,7 @@ import urllib.error
 import urllib.request
 
 from recovery.environment import forget_the_shell
-from recovery.settings.model import ApplicationSettings
+from recovery.settings.services import ApplicationSettings
 
 _ANSWER_SECONDS = 10.0  # a health check that takes longer says that something is wrong
 

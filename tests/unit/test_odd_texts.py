@@ -14,7 +14,7 @@ from recovery.catalog import TableName, spoken
 from recovery.cli.output import table
 from recovery.facts import CheckReport, CheckResult, CheckStatus, DatabaseAddress
 from recovery.redaction import remember_secret
-from recovery.settings.model import ApplicationSettings
+from recovery.settings.services import ApplicationSettings
 from tasks.artifacts import markdown_table
 from tests.unit.build import T0
 
