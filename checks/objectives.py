@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from recovery.facts import ReachedPoint, RecoveryTarget, ServerFacts, TargetKind
+from recovery.facts import Incident, Moment, ReachedPoint, RecoveryTarget, ServerFacts, TargetKind
 from recovery.settings import ObjectivesSettings
 
 
@@ -29,6 +29,16 @@ def measured_recovery(
     return (
         Measured("Time to Recovery", objectives.rto, recovery),
         Measured("Data Loss", objectives.rpo, loss),
+    )
+
+
+def incident_metrics(objectives: ObjectivesSettings, incident: Incident) -> tuple[Measured, ...]:
+    """The runbook's table of an incident. What is not known yet has no actual value."""
+    return (
+        Measured("Time to Detection", objectives.ttd, incident.took(Moment.OCCURRED, Moment.DETECTED)),
+        Measured("Time to Acknowledgment", objectives.tta, incident.took(Moment.DETECTED, Moment.ACKNOWLEDGED)),
+        Measured("Time to Recovery", objectives.rto, incident.took(Moment.OCCURRED, Moment.RECOVERED)),
+        Measured("Data Loss", objectives.rpo, incident.data_loss),
     )
 
 

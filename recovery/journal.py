@@ -15,7 +15,7 @@ from typing import Any
 
 from recovery.errors import RecoveryError
 from recovery.ownership import give_to_owner_above, make_folder, make_state_folder, open_ours
-from recovery.redaction import redact
+from recovery.redaction import redact, redacted
 
 # Who hears every entry of every journal of this process: the terminal of a `recover` command.
 DEFAULT_LISTENERS: list[Callable[[dict[str, Any]], None]] = []
@@ -42,7 +42,7 @@ class Journal:
         """Add one entry and have it on disk before going on."""
         entry = {"at": datetime.now(UTC).isoformat(), "run": self.run_id, "event": event, **details}
         # Text by text: in finished JSON a secret with a quote or an umlaut looks different.
-        line = json.dumps(_redacted(json.loads(json.dumps(entry, default=plain))))
+        line = json.dumps(redacted(json.loads(json.dumps(entry, default=plain))))
         with open_ours(self.file, "a") as out:
             out.write(line + "\n")
             out.flush()
@@ -89,14 +89,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     return str(value)
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, list):
-        return [_redacted(one) for one in value]
-    return {key: _redacted(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _since(begin: datetime) -> float:

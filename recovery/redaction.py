@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import quote
 
 MASK = "•••"
@@ -48,6 +49,15 @@ def redact(text: str) -> str:
     """The text without any secret that is known or that looks like one."""
     text = _URL_PASSWORD.sub(rf"\1:{MASK}@", _without_known(text))
     return _OPTION.sub(rf"\1{MASK}", text)
+
+
+def redacted(value: Any) -> Any:
+    """A value as JSON knows it, with every text in it masked: in finished JSON a secret with a quote looks different."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [redacted(one) for one in value]
+    return {key: redacted(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def stands_out(secret: str) -> bool:

@@ -20,6 +20,7 @@ from recovery.facts.data import (
     UnaskedRule,
     Witness,
 )
+from recovery.facts.incident import Incident, IncidentEvent, Moment
 from recovery.facts.restore import LeftOut, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
 from recovery.facts.run import Progress, Refusal
 from recovery.facts.server import Change, DatabaseAddress, Observation, ServerFacts
@@ -36,7 +37,10 @@ __all__ = [
     "CheckResult",
     "CheckStatus",
     "DatabaseAddress",
+    "Incident",
+    "IncidentEvent",
     "LeftOut",
+    "Moment",
     "Observation",
     "Progress",
     "ReachedPoint",

@@ -40,6 +40,14 @@ class ObjectivesSettings(Section):
     def rpo(self) -> timedelta:
         return timedelta(minutes=self.data_loss_minutes)
 
+    @property
+    def ttd(self) -> timedelta:
+        return timedelta(minutes=self.detection_minutes)
+
+    @property
+    def tta(self) -> timedelta:
+        return timedelta(minutes=self.acknowledgement_minutes)
+
 
 SeverityName = Literal["SEV-1", "SEV-2", "SEV-3", "SEV-4"]
 
