@@ -1,0 +1,150 @@
+"""Whoever answers first has answered; nothing runs on another plan, a late word, or no word."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery.approval import Approvals
+from recovery.errors import GateRefused
+from recovery.facts.approval import Answer
+from recovery.facts.plan import Option, Plan, PlanFact, PlannedAction
+
+PLAN = "ab" * 32
+OTHER = "cd" * 32
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def approvals(tmp_path: Path) -> Approvals:
+    (tmp_path / "INC-1").mkdir()
+    return Approvals(tmp_path / "INC-1" / "approvals")
+
+
+def answer(approvals: Approvals, plan: str = PLAN, **other: Any) -> Answer:
+    given: dict[str, Any] = {
+        "granted": True,
+        "by": "ada",
+        "reason": "users wait",
+        "user": "root",
+        "way": "command",
+        "valid": HOUR,
+    }
+    return approvals.answer(plan, **(given | other))
+
+
+def test_what_is_approved_is_this_plan_and_no_other(approvals: Approvals) -> None:
+    approvals.ask(PLAN, "roll back", wait=HOUR)
+    said = answer(approvals, PLAN[:8])
+    assert approvals.granted(PLAN) == said
+    assert (said.by, said.reason, said.way) == ("ada", "users wait", "command")
+    assert approvals.granted(OTHER) is None
+    assert approvals.waiting() == []
+
+
+def test_a_refusal_is_an_answer_too(approvals: Approvals) -> None:
+    asked = approvals.ask(PLAN, "roll back", wait=HOUR)
+    answer(approvals, granted=False)
+    said = approvals.answer_of(asked)
+    assert said is not None
+    assert not said.granted
+    assert approvals.granted(PLAN) is None
+
+
+def test_of_many_at_once_one_wins(approvals: Approvals) -> None:
+    approvals.ask(PLAN, "roll back", wait=HOUR)
+
+    def one(number: int) -> Answer | GateRefused:
+        try:
+            return answer(approvals, by=f"person {number}", granted=number % 2 == 0)
+        except GateRefused as refused:
+            return refused
+
+    with ThreadPoolExecutor(20) as pool:
+        said = list(pool.map(one, range(60)))
+    [winner] = [one for one in said if isinstance(one, Answer)]
+    word = "approved" if winner.granted else "refused"
+    lost = [one.problem for one in said if isinstance(one, GateRefused)]
+    assert len(lost) == 59
+    assert all(one.startswith(f"plan {PLAN[:12]} was {word} by {winner.by} at ") for one in lost)
+
+
+@pytest.mark.parametrize(
+    ("plan", "other", "problem"),
+    [
+        (OTHER, {}, "no plan 'cdcd"),
+        (PLAN[:7], {}, "no plan 'abababa' was asked here; what waits: abababababab"),
+        ("", {}, "no plan ''"),
+        (PLAN, {"by": " "}, "--by must be one line"),
+        (PLAN, {"reason": ""}, "--reason must be one line"),
+        (PLAN, {"reason": "a\nb"}, "--reason must be one line"),
+        (PLAN, {"reason": "x" * 1001}, "--reason must be one line"),
+    ],
+)
+def test_what_is_no_answer_is_refused(approvals: Approvals, plan: str, other: dict[str, Any], problem: str) -> None:
+    approvals.ask(PLAN, "roll back", wait=HOUR)
+    with pytest.raises(GateRefused) as refused:
+        answer(approvals, plan, **other)
+    assert refused.value.problem.startswith(problem)
+    assert approvals.granted(PLAN) is None
+    assert len(approvals.waiting()) == 1
+
+
+def test_too_late_is_too_late_and_is_asked_anew(approvals: Approvals) -> None:
+    approvals.ask(PLAN, "roll back", wait=timedelta(0))
+    with pytest.raises(GateRefused, match="too late"):
+        answer(approvals)
+    assert approvals.ask(PLAN, "roll back", wait=HOUR).number == 2
+    assert answer(approvals).granted
+
+
+def test_an_approval_does_not_hold_for_ever(approvals: Approvals) -> None:
+    approvals.ask(PLAN, "roll back", wait=HOUR)
+    answer(approvals, valid=timedelta(0))
+    assert approvals.granted(PLAN) is None
+    assert approvals.ask(PLAN, "roll back", wait=HOUR).number == 2
+
+
+def test_who_asks_again_waits_for_the_same(approvals: Approvals) -> None:
+    """The run was killed while it waited."""
+    first = approvals.ask(PLAN, "roll back", wait=HOUR)
+    assert approvals.ask(PLAN, "roll back", wait=HOUR) == first
+    (approvals.folder / f"002-{OTHER}").mkdir()  # killed just before it asked
+    assert approvals.requests() == [first]
+    assert approvals.ask(OTHER, "scale up", wait=HOUR).number == 3
+
+
+def plan() -> Plan:
+    step = PlannedAction("roll_back", "clickview-backend back to image 2.2.9", policy="approve")
+    option = Option("roll back", "Roll back", (step,), timedelta(minutes=2), timedelta(0), "measured here")
+    facts = (PlanFact("cause", "the new image crashes", decisive=True), PlanFact("pods", "1 of 3 answers"))
+    return Plan("application-failure", "clickview", "INC-1", "SEV-2", NOON, facts, (option,))
+
+
+def test_a_plan_is_the_same_while_it_does_the_same_for_the_same_reason() -> None:
+    known = plan()
+    later = replace(known, made_at=NOON + HOUR, facts=(known.facts[0], PlanFact("pods", "2 of 3 answer")))
+    slower = replace(known, options=(replace(known.options[0], expected_recovery=HOUR),))
+    other_way = Option("scale", "Scale up", (), HOUR, timedelta(0), "a guess").without("there is room")
+    assert {known.digest, later.digest, slower.digest} == {replace(known, options=(*known.options, other_way)).digest}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(plan(), incident="INC-2"),
+        replace(plan(), severity="SEV-1"),
+        replace(plan(), facts=(PlanFact("cause", "a node is gone", decisive=True),)),
+        replace(plan(), options=(plan().options[0].without("never, by policy"),)),
+        replace(plan(), options=(replace(plan().options[0], expected_loss=HOUR),)),
+        replace(plan(), options=(replace(plan().options[0], actions=(PlannedAction("roll_back", "to 2.2.8"),)),)),
+    ],
+)
+def test_another_plan_needs_another_approval(other: Plan) -> None:
+    assert other.digest != plan().digest
