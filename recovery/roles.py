@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -112,6 +113,25 @@ class Documents(Protocol):
 
     def remove(self, name: str) -> None:
         """Delete one document, if it is there."""
+
+
+@dataclass(frozen=True)
+class VersionedDocument:
+    """A document as it was seen: which version, and how old by the store's own clock."""
+
+    content: bytes
+    version: str
+    age_seconds: float
+
+
+class VersionedDocuments(Protocol):
+    """A place where a document is replaced only when it is still the one that was seen."""
+
+    def look(self, name: str) -> VersionedDocument | None:
+        """One document, or None."""
+
+    def swap(self, name: str, content: bytes, version: str | None) -> str | None:
+        """Write it in the place of a version, or of none; the new version, or None when another one is there."""
 
 
 class DataChecks(Protocol):

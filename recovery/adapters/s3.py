@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from recovery.adapters.aws import make_client
 from recovery.adapters.secrets import Secrets
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.ownership import files_in
+from recovery.roles import VersionedDocument
 from recovery.settings import RepoSettings
 
 
@@ -44,6 +46,38 @@ class DocumentBucket:
         except BotoCoreError as error:
             raise self._typed(error) from error
         return body
+
+    def look(self, name: str) -> VersionedDocument | None:
+        """One document, which version it is and how old; None when there is none of that name."""
+        try:
+            told = self._s3().get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+            now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
+            return VersionedDocument(told["Body"].read(), told["ETag"], (now - told["LastModified"]).total_seconds())
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                return None
+            raise self._typed(error) from error
+        except BotoCoreError as error:
+            raise self._typed(error) from error
+
+    def swap(self, name: str, content: bytes, version: str | None) -> str | None:
+        """Write a document in the place of this version, or (None) of none; None when another one is there by now.
+
+        A write that was sent again after a lost answer finds its own first try there, and is told so: the version is
+        the content's. Ref.: Amazon S3 User Guide, Conditional writes.
+        """
+        condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
+        try:
+            told = self._s3().put_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}", Body=content, **condition)
+        except ClientError as error:
+            # 409: somebody writes it at this moment. 404: the version that was seen is gone.
+            if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") not in (404, 409, 412):
+                raise self._typed(error) from error
+            seen = self.look(name)
+            return seen.version if seen and seen.content == content else None
+        except BotoCoreError as error:
+            raise self._typed(error) from error
+        return str(told["ETag"])
 
     def names(self) -> tuple[str, ...]:
         """The names of all documents."""
