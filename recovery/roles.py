@@ -17,9 +17,13 @@ from recovery.facts import (
     CheckReport,
     CheckResult,
     DatabaseAddress,
+    DeploymentFacts,
+    PodUsage,
     Progress,
     RepoFacts,
+    Rollout,
     ServerFacts,
+    WorkloadEvent,
 )
 
 
@@ -165,3 +169,48 @@ class Inspection(Protocol):
 
     def check_files(self, address: DatabaseAddress, *, superuser: bool) -> tuple[CheckResult, ...]:
         """Look for damaged tables and indexes. `superuser`: of a copy of ours, as its superuser."""
+
+
+class Workloads(Protocol):
+    """What runs the application: deployments and their pods."""
+
+    def read_deployment(self, name: str) -> DeploymentFacts:
+        """A deployment with its pods, versions, autoscaler and budgets."""
+
+    def read_events(self, deployment: DeploymentFacts) -> tuple[WorkloadEvent, ...]:
+        """What the cluster noted of it, its versions and its pods, oldest first."""
+
+    def read_usage(self, deployment: DeploymentFacts) -> tuple[PodUsage, ...] | None:
+        """What its pods use; None when the cluster has no metrics API."""
+
+    def read_log(self, pod: str, *, lines: int, previous: bool = False) -> str:
+        """The last lines of a pod, or of its container before the last restart."""
+
+    def read_specification(self, name: str) -> str:
+        """A deployment as the cluster keeps it, as JSON, without what may hold secrets."""
+
+    def missing_rights(self, name: str) -> tuple[str, ...]:
+        """What we may not do to this deployment: `patch deployments/clickview-backend`, one each."""
+
+    def delete_failed_pods(self, name: str) -> tuple[str, ...]:
+        """Delete the pods that have failed, and no others; their names."""
+
+    def delete_pod(self, pod: str) -> None:
+        """Delete one pod, past its disruption budget. One that is gone already is no error."""
+
+    def restart(self, name: str, token: str) -> None:
+        """Replace every pod, one after the other. The same token twice restarts once."""
+
+    def roll_back(self, name: str, revision: int) -> None:
+        """Have it run a former version again."""
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Have another number of pods; moves the autoscaler's limits when they are in the way, and notes what was."""
+
+    def scale_back(self, name: str) -> int | None:
+        """Give it the size, and the autoscaler the limits, that `scale` noted; the size, or None when nothing is noted."""
+
+    def follow_rollout(
+        self, name: str, *, seconds: float, on_progress: Callable[[Progress], None]
+    ) -> tuple[Rollout, DeploymentFacts]:
+        """Watch a rollout until it is done, hangs for a reason that waiting does not cure, or the deadline is there."""

@@ -1,5 +1,6 @@
 """What the probes found: frozen, typed, with the unit in the name."""
 
+from recovery.facts.approval import Answer, Request
 from recovery.facts.backups import (
     ArchivedCluster,
     ArchivedSegment,
@@ -21,34 +22,64 @@ from recovery.facts.data import (
     Witness,
 )
 from recovery.facts.incident import Incident, IncidentEvent, Moment
+from recovery.facts.plan import Mode, Option, Plan, PlanFact, PlannedAction, Policy
 from recovery.facts.restore import LeftOut, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
 from recovery.facts.run import Progress, Refusal
 from recovery.facts.server import Change, DatabaseAddress, Observation, ServerFacts
+from recovery.facts.workloads import (
+    AutoscalerFacts,
+    BudgetFacts,
+    ContainerFacts,
+    DeploymentFacts,
+    PodFacts,
+    PodUsage,
+    RevisionFacts,
+    Rollout,
+    RolloutCause,
+    WorkloadEvent,
+)
 
 __all__ = [
+    "Answer",
     "ArchivedCluster",
     "ArchivedSegment",
+    "AutoscalerFacts",
     "BackupKind",
     "BackupSet",
     "BrokenRule",
+    "BudgetFacts",
     "Change",
     "CheckLevel",
     "CheckReport",
     "CheckResult",
     "CheckStatus",
+    "ContainerFacts",
     "DatabaseAddress",
+    "DeploymentFacts",
     "Incident",
     "IncidentEvent",
     "LeftOut",
+    "Mode",
     "Moment",
     "Observation",
+    "Option",
+    "Plan",
+    "PlanFact",
+    "PlannedAction",
+    "PodFacts",
+    "PodUsage",
+    "Policy",
     "Progress",
     "ReachedPoint",
     "RecordedFacts",
     "RecoveryTarget",
     "Refusal",
     "RepoFacts",
+    "Request",
     "RestorePlan",
+    "RevisionFacts",
+    "Rollout",
+    "RolloutCause",
     "ServerFacts",
     "TableCount",
     "TargetKind",
@@ -56,4 +87,5 @@ __all__ = [
     "WalRange",
     "WalState",
     "Witness",
+    "WorkloadEvent",
 ]

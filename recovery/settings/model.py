@@ -6,12 +6,19 @@ from pathlib import Path
 
 from pydantic import Field
 
+from recovery.settings.approval import ApprovalSettings
 from recovery.settings.backup import BackupSettings, ChecksSettings, RestoreSettings
 from recovery.settings.cloud import AwsSettings, EvidenceSettings
 from recovery.settings.database import DatabaseSettings, StandbySettings
 from recovery.settings.promises import CONTACTS, SEVERITY, Contact, ObjectivesSettings, SeverityLevel, SeverityName
 from recovery.settings.section import Section
-from recovery.settings.services import ApplicationSettings, RedisSettings, ServerSettings, ServicesSettings
+from recovery.settings.services import (
+    ApplicationSettings,
+    KubernetesSettings,
+    RedisSettings,
+    ServerSettings,
+    ServicesSettings,
+)
 
 # How settings of a section are called in the runbook's environment.
 ENVIRONMENT: dict[str, tuple[str, ...]] = {
@@ -54,6 +61,8 @@ class Settings(Section):
     evidence: EvidenceSettings = EvidenceSettings()
     services: ServicesSettings = ServicesSettings()
     application: ApplicationSettings = ApplicationSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    approval: ApprovalSettings = ApprovalSettings()
     server: ServerSettings = ServerSettings()
     contacts: dict[str, Contact] = CONTACTS
     severity: dict[SeverityName, SeverityLevel] = SEVERITY

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 
-from recovery.settings.section import Port, Section
+from recovery.settings.section import Port, Seconds, Section
 
 
 class RedisSettings(Section):
@@ -23,6 +25,22 @@ class ServicesSettings(Section):
     redis: str = Field("kubernetes:deployment/clickview-redis", description="the cache")
     backend: str = Field("kubernetes:deployment/clickview-backend", description="the backend")
     frontend: str = Field("kubernetes:deployment/clickview-frontend", description="the frontend")
+
+
+class KubernetesSettings(Section):
+    """The cluster that the application runs in."""
+
+    kubeconfig: Path | None = Field(
+        None, description="kubeconfig file; unset: this pod's service account, else ~/.kube/config"
+    )
+    context: str | None = Field(None, description="context of the kubeconfig; unset: its current one")
+    namespace: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$",
+        description="namespace of the application; unset: that of the context",
+    )
+    request_seconds: Seconds = Field(10, description="how long one answer of the API server may take")
+    rollout_seconds: Seconds = Field(600, description="how long a rollout may take")
 
 
 class ApplicationSettings(Section):

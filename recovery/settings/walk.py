@@ -16,7 +16,7 @@ def walk(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any, str]]
         value = getattr(section, name)
         if isinstance(value, BaseModel):
             yield from walk(value, f"{prefix}{name}.")
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and all(isinstance(one, BaseModel) for one in value.values()):
             for key, one in value.items():
                 yield from walk(one, f"{prefix}{name}.{key}.")
         else:
