@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from recovery.adapters.application import Application
     from recovery.adapters.pgbackrest.copies import RestoredCopies
     from recovery.adapters.process import Host
+    from recovery.adapters.s3 import DocumentBucket
     from recovery.adapters.secrets import Secrets
     from recovery.adapters.services import Service
+    from recovery.adapters.site_lease import SiteLease
     from recovery.facts import DatabaseAddress
     from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection
 
@@ -68,13 +70,23 @@ class Site:
 
     @cached_property
     def evidence(self) -> Documents:
+        return self._evidence_bucket()
+
+    def _evidence_bucket(self, *, patient: bool = True) -> DocumentBucket:
         from recovery.adapters.s3 import DocumentBucket
 
         settings = self.settings
         repo = next(
             (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
         )
-        return DocumentBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets)
+        return DocumentBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets, patient=patient)
+
+    @cached_property
+    def lease(self) -> SiteLease:
+        """Who may recover this site now: beside the evidence."""
+        from recovery.adapters.site_lease import SiteLease
+
+        return SiteLease(self._evidence_bucket(patient=False), self.settings.site.name)
 
     def records(self, repo: int) -> Documents:
         """Where the records of a repository's sets are: in its own bucket, so that they are there when it is."""

@@ -1,5 +1,6 @@
 """What the probes found: frozen, typed, with the unit in the name."""
 
+from recovery.facts.application import ApplicationFacts, HealthFacts
 from recovery.facts.approval import Answer, Request
 from recovery.facts.backups import (
     ArchivedCluster,
@@ -41,6 +42,7 @@ from recovery.facts.workloads import (
 
 __all__ = [
     "Answer",
+    "ApplicationFacts",
     "ArchivedCluster",
     "ArchivedSegment",
     "AutoscalerFacts",
@@ -56,6 +58,7 @@ __all__ = [
     "ContainerFacts",
     "DatabaseAddress",
     "DeploymentFacts",
+    "HealthFacts",
     "Incident",
     "IncidentEvent",
     "LeftOut",
