@@ -33,6 +33,11 @@ class Site:
         """Where the journals of this site's runs are."""
         return self.settings.site.state_dir / "runs"
 
+    @property
+    def incidents_dir(self) -> Path:
+        """Where the records of this site's incidents are."""
+        return self.settings.site.state_dir / "incidents"
+
     @cached_property
     def secrets(self) -> Secrets:
         from recovery.adapters.secrets import Secrets
@@ -68,13 +73,20 @@ class Site:
 
     @cached_property
     def evidence(self) -> Documents:
+        return self._evidence("")
+
+    def incident_documents(self, incident: str = "") -> Documents:
+        """Where the record of an incident, or of all, outlives this machine."""
+        return self._evidence(f"/incidents/{incident}".rstrip("/"))
+
+    def _evidence(self, below: str) -> Documents:
         from recovery.adapters.s3 import DocumentBucket
 
         settings = self.settings
         repo = next(
             (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
         )
-        return DocumentBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets)
+        return DocumentBucket(repo, settings.evidence_bucket, f"{settings.evidence.prefix}{below}", self.secrets)
 
     def records(self, repo: int) -> Documents:
         """Where the records of a repository's sets are: in its own bucket, so that they are there when it is."""
