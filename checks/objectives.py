@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,6 +41,20 @@ def incident_metrics(objectives: ObjectivesSettings, incident: Incident) -> tupl
         Measured("Time to Recovery", objectives.rto, incident.took(Moment.OCCURRED, Moment.RECOVERED)),
         Measured("Data Loss", objectives.rpo, incident.data_loss),
     )
+
+
+def metric_rows(measured: Iterable[Measured]) -> list[dict[str, str]]:
+    """The runbook's table as a person reads it. What is not known has no time, and is neither met nor missed."""
+    met = {True: "yes", False: "NO", None: ""}
+    return [
+        {
+            "Metric": one.metric,
+            "Target": f"< {shown_span(one.target)}",
+            "Actual": "not known" if one.actual is None else shown_span(one.actual),
+            "Met": met[one.met],
+        }
+        for one in measured
+    ]
 
 
 def recovery_point(reached: ReachedPoint) -> datetime | None:

@@ -6,9 +6,7 @@ A request is a folder with `asked.json`; its answer is `answer.json`, which can 
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,7 @@ from typing import Any, Protocol
 from recovery.errors import GateRefused
 from recovery.facts import Answer, Plan, Request
 from recovery.journal import plain
-from recovery.ownership import make_folder, open_ours
+from recovery.ownership import make_folder, make_ours, names_in, read_ours
 from recovery.redaction import redacted
 
 
@@ -58,7 +56,7 @@ class Approvals:
             if known.plan == plan and known.until > now and self.answer_of(known) is None:
                 return known
         make_folder(self.folder, mode=0o750)
-        taken = (_REQUEST.fullmatch(one.name) for one in self.folder.iterdir())
+        taken = (_REQUEST.fullmatch(name) for name in names_in(self.folder))
         number = max((int(one[1]) for one in taken if one), default=0) + 1
         request = Request(number, plan, summary, now, now + wait)
         make_folder(self._place(request), mode=0o750, exist_ok=False)
@@ -68,18 +66,16 @@ class Approvals:
     def requests(self) -> list[Request]:
         """Every request, oldest first. One that a crash cut short is none."""
         found = []
-        for place in sorted(self.folder.glob("*-*")) if self.folder.exists() else []:
-            if _REQUEST.fullmatch(place.name):
-                with suppress(OSError, ValueError, KeyError):
-                    found.append(_request(json.loads((place / "asked.json").read_text())))
+        for name in names_in(self.folder):
+            if _REQUEST.fullmatch(name) and (asked := read_ours(self.folder / name / "asked.json")):
+                with suppress(ValueError, KeyError, TypeError):
+                    found.append(_request(json.loads(asked)))
         return found
 
     def answer_of(self, request: Request) -> Answer | None:
         """What was answered, if anybody did."""
-        try:
-            return _answer(json.loads((self._place(request) / "answer.json").read_text()))
-        except FileNotFoundError:
-            return None
+        answered = read_ours(self._place(request) / "answer.json")
+        return _answer(json.loads(answered)) if answered is not None else None
 
     def granted(self, plan: str) -> Answer | None:
         """The approval of exactly this plan that still holds, or None."""
@@ -148,15 +144,8 @@ class Approvals:
     @staticmethod
     def _leave(path: Path, value: dict[str, Any]) -> None:
         """Have a whole file there, once. Raises: FileExistsError when there is one."""
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with open_ours(beside, "w") as out:
-            out.write(json.dumps(redacted(json.loads(json.dumps(value, default=plain))), indent=1))
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(beside, path)
-        finally:
-            beside.unlink()
+        text = json.dumps(redacted(json.loads(json.dumps(value, default=plain))), indent=1)
+        make_ours(path, text.encode())
 
 
 def _request(value: dict[str, Any]) -> Request:

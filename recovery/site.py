@@ -35,6 +35,11 @@ class Site:
         """Where the journals of this site's runs are."""
         return self.settings.site.state_dir / "runs"
 
+    @property
+    def incidents_dir(self) -> Path:
+        """Where the records of this site's incidents are."""
+        return self.settings.site.state_dir / "incidents"
+
     @cached_property
     def secrets(self) -> Secrets:
         from recovery.adapters.secrets import Secrets
@@ -70,23 +75,28 @@ class Site:
 
     @cached_property
     def evidence(self) -> Documents:
-        return self._evidence_bucket()
+        return self._evidence("")
 
-    def _evidence_bucket(self, *, patient: bool = True) -> DocumentBucket:
-        from recovery.adapters.s3 import DocumentBucket
-
-        settings = self.settings
-        repo = next(
-            (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
-        )
-        return DocumentBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets, patient=patient)
+    def incident_documents(self, incident: str = "") -> Documents:
+        """Where the record of an incident, or of all, outlives this machine."""
+        return self._evidence(f"/incidents/{incident}".rstrip("/"))
 
     @cached_property
     def lease(self) -> SiteLease:
         """Who may recover this site now: beside the evidence."""
         from recovery.adapters.site_lease import SiteLease
 
-        return SiteLease(self._evidence_bucket(patient=False), self.settings.site.name)
+        return SiteLease(self._evidence("", patient=False), self.settings.site.name)
+
+    def _evidence(self, below: str, *, patient: bool = True) -> DocumentBucket:
+        from recovery.adapters.s3 import DocumentBucket
+
+        settings = self.settings
+        repo = next(
+            (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
+        )
+        prefix = f"{settings.evidence.prefix}{below}"
+        return DocumentBucket(repo, settings.evidence_bucket, prefix, self.secrets, patient=patient)
 
     def records(self, repo: int) -> Documents:
         """Where the records of a repository's sets are: in its own bucket, so that they are there when it is."""

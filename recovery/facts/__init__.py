@@ -22,7 +22,7 @@ from recovery.facts.data import (
     UnaskedRule,
     Witness,
 )
-from recovery.facts.incident import Incident, IncidentEvent, Moment
+from recovery.facts.incident import EvidenceFile, Incident, IncidentEvent, Moment
 from recovery.facts.plan import Mode, Option, Plan, PlanFact, PlannedAction, Policy
 from recovery.facts.restore import LeftOut, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
 from recovery.facts.run import Progress, Refusal
@@ -58,6 +58,7 @@ __all__ = [
     "ContainerFacts",
     "DatabaseAddress",
     "DeploymentFacts",
+    "EvidenceFile",
     "HealthFacts",
     "Incident",
     "IncidentEvent",
