@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from recovery.facts import ApplicationFacts, ContainerFacts, DeploymentFacts, PodFacts, RevisionFacts
@@ -51,6 +51,10 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+# Causes whose begin stands in their pods.
+_DATED = frozenset({Cause.IMAGE, Cause.CRASH, Cause.CONFIGURATION, Cause.MEMORY, Cause.NODE})
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """The cause, in a sentence, with the pods it is seen at."""
@@ -69,6 +73,14 @@ def diagnose(facts: ApplicationFacts) -> Diagnosis:
     if facts.health.green:
         return Diagnosis(Cause.NOTHING, f"the health check is green ({facts.health.seconds:.1f} s), every pod is ready")
     return Diagnosis(Cause.UNKNOWN, f"every pod is ready, and still {_outside(facts)}")
+
+
+def first_trace(facts: ApplicationFacts, diagnosis: Diagnosis) -> datetime | None:
+    """When it began, as far as the pods in trouble show it: the first of their ends, or when they were made."""
+    ill = [pod for pod in facts.deployment.pods if pod.name in diagnosis.pods]
+    ends = [one.last_ended_at for pod in ill for one in pod.containers if one.last_ended_at]
+    made = [pod.created_at for pod in ill if pod.created_at and not any(one.last_ended_at for one in pod.containers)]
+    return min([*ends, *made], default=None) if diagnosis.cause in _DATED else None
 
 
 def trouble_of(pod: PodFacts) -> tuple[Cause, str] | None:

@@ -119,7 +119,7 @@ def _scale_up(deployment: DeploymentFacts, wanted: Wanted) -> Option:
     if limits and not limits.minimum <= wanted.replicas <= limits.maximum:
         what += f" and move the limits of {limits.name} ({limits.minimum} to {limits.maximum})"
     enough = f"{deployment.wanted} pods are wanted already" if deployment.wanted >= wanted.replicas else None
-    return _made("scale-up", "Scale up", (PlannedAction("scale_up", what),), _START, enough)
+    return _made("scale-up", "Scale up", (PlannedAction("scale_up", what, wanted.replicas),), _START, enough)
 
 
 def _roll_back(deployment: DeploymentFacts, diagnosis: Diagnosis) -> Option:
@@ -130,7 +130,7 @@ def _roll_back(deployment: DeploymentFacts, diagnosis: Diagnosis) -> Option:
         shown = f"the newest version ({newest.number}) has run" if newest else "no version is known"
         return _made("roll-back", "Roll back to the former version", (), _START, f"{shown}, or none is before it")
     what = f"run version {before.number} ({', '.join(before.images)}) again"
-    step = PlannedAction("roll_back", what)
+    step = PlannedAction("roll_back", what, before.number)
     return _made("roll-back", "Roll back to the former version", (step,), _START * max(1, deployment.wanted), None)
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from recovery.adapters.application import Application
     from recovery.adapters.pgbackrest.copies import RestoredCopies
     from recovery.adapters.process import Host
+    from recovery.adapters.redis_server import RedisServer
     from recovery.adapters.s3 import DocumentBucket
     from recovery.adapters.secrets import Secrets
     from recovery.adapters.services import Service
@@ -131,6 +132,12 @@ class Site:
         from recovery.adapters.application import Application
 
         return Application(self.settings.application)
+
+    @cached_property
+    def cache(self) -> RedisServer:
+        from recovery.adapters.redis_server import RedisServer
+
+        return RedisServer(self.settings.redis, self.secrets.reveal(self.settings.redis.password))
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""

@@ -102,7 +102,7 @@ def _busy(problem: str, body: dict[str, Any]) -> Busy:
     )
     return Busy(
         f"{problem}: {who}",
-        "wait for it; when it is surely dead: the same command with --take-over and --reason",
+        "wait for it; when it is surely dead, the same command with --take-over=WHY",
     )
 
 

@@ -1,0 +1,210 @@
+"""Bring the application back: replace its pods, undo a bad version, give it more room; or say who has to act."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
+from checks.application_options import Wanted, application_plan, handed_to, no_way
+from checks.run_names import application_failure_name
+from checks.severity import severity_of
+from recovery.errors import VerificationFailed
+from recovery.facts import ApplicationFacts, Mode, Option, Plan
+from recovery.gate import granted
+from recovery.incident import IncidentFolder, new_incident_id
+from recovery.site import site
+from tasks.application import verify_application_healthy
+from tasks.application_evidence import keep_application_facts
+from tasks.approval import await_approval
+from tasks.clock import Clock, incident_under_way, note_clock, read_clock
+from tasks.history import measured_recoveries
+from tasks.incidents import in_incident, note_event, publish_metrics, recovered, set_severity
+from tasks.plans import show_plan
+from tasks.site_lease import holding_site
+from tasks.step import note, runbook, warn
+from tasks.workloads import (
+    Component,
+    delete_failed_pods,
+    follow_rollout,
+    read_application_facts,
+    restart_application,
+    roll_back,
+    scale_up,
+)
+
+SCENARIO = "application-failure"
+Way = Literal["wait", "delete-failed-pods", "restart", "roll-back", "scale-up"]
+_HEALTHY_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for."""
+
+    mode: Mode
+    component: Component
+    option: Way | None
+    replicas: int
+    clock: Clock
+
+
+@dataclass(frozen=True)
+class RecoveryReport:
+    """What was wrong, what was done, and what was measured."""
+
+    scenario: str
+    incident: str | None
+    outcome: Literal["healthy", "planned", "recovered"]
+    cause: str
+    detail: str
+    plan: Plan
+    done: tuple[str, ...]
+    metrics: tuple[dict[str, str], ...]
+
+
+@runbook("Application server failure", application_failure_name)
+def application_failure(
+    mode: Mode = "approve",
+    incident: str | None = None,
+    option: Way | None = None,
+    replicas: int = 5,
+    component: Component = "backend",
+    occurred: str | None = None,
+    detected: str | None = None,
+    started_by: str | None = None,
+    take_over: str | None = None,
+    drill: bool = False,
+) -> RecoveryReport:
+    """Bring the application back: tell the cause apart, do what cures it, and prove it by its own health check.
+
+    A database or a cache that is down is not cured by restarts: that is said, and nothing is changed.
+
+    Args:
+        mode: plan only looks and says what it would do; approve asks a person where the settings say so; auto asks nobody.
+        incident: the incident's name in your tracker; a new one is opened when it is left out.
+        option: the way to go, instead of the one that fits the cause.
+        replicas: how many pods to run when more are needed.
+        component: backend or frontend.
+        occurred: when it began, e.g. 2026-01-15T10:30:00Z, when you know it.
+        detected: when it was noticed; left out, now.
+        started_by: who answered the alert; it counts as acknowledged.
+        take_over: why this run takes the site from another recovery that is dead.
+        drill: it was broken on purpose.
+    """
+    request = Request(mode, component, option, replicas, read_clock(occurred, detected, started_by))
+    name = incident or incident_under_way(SCENARIO, drill=drill) or new_incident_id()
+    if mode == "plan":
+        return looked(request, incident or "none")
+    with holding_site(name, take_over=take_over):
+        facts = read_application_facts(component)
+        diagnosis = diagnose(facts)
+        if diagnosis.cause is Cause.NOTHING and incident is None and option is None:
+            return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none"))
+        with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail) as opened:
+            note_clock(request.clock, first_trace(facts, diagnosis))
+            return recover(facts, diagnosis, request, opened)
+
+
+def looked(request: Request, incident: str) -> RecoveryReport:
+    """Look, say what would be done, and stop."""
+    facts = read_application_facts(request.component)
+    diagnosis = diagnose(facts)
+    plan = plan_of(facts, diagnosis, request, incident)
+    show_plan(plan)
+    return report("planned", None, diagnosis, plan)
+
+
+def recover(facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder) -> RecoveryReport:
+    """Plan, ask, act, prove."""
+    deployment = facts.deployment
+    severity = set_severity(severity_of(deployment.ready, deployment.wanted, facts.health.green))
+    keep_application_facts(facts)
+    plan = plan_of(facts, diagnosis, request, opened.id, severity)
+    show_plan(plan)
+    refuse_what_does_not_help(plan, diagnosis, facts)
+    await_approval(plan, opened, request.mode)
+    done = tuple(carried_out(plan, facts, opened))
+    verify_application_healthy(_HEALTHY_SECONDS)
+    recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
+    return report("recovered", opened, diagnosis, plan, done)
+
+
+def plan_of(
+    facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, incident: str, severity: str = "SEV-4"
+) -> Plan:
+    """The plan for what was seen."""
+    wanted = Wanted(site().settings.site.name, incident, severity, request.replicas, request.option)
+    return application_plan(facts, diagnosis, wanted, site().settings.approval.policy, measured_recoveries(SCENARIO))
+
+
+def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: ApplicationFacts) -> None:
+    """End the run when nothing that this runbook does would cure it; hand it over to who does."""
+    if refusal := no_way(plan, diagnosis, facts.deployment):
+        if other := handed_to(diagnosis.cause):
+            note_event("handed over", to=other, reason=diagnosis.detail)
+        granted(refusal)
+
+
+def carried_out(plan: Plan, facts: ApplicationFacts, opened: IncidentFolder) -> list[str]:
+    """Try one way after the other until the application is healthy; the ways that were gone."""
+    done: list[str] = []
+    for number, choice in enumerate(plan.chosen, 1):
+        begin = datetime.now(UTC)
+        done.append(choice.name)
+        try:
+            act(choice, facts, opened)
+            follow_rollout(facts.deployment.name)
+            verify_application_healthy(_HEALTHY_SECONDS)
+        except VerificationFailed as error:
+            note_option(choice, begin, "failed", error.problem)
+            if number == len(plan.chosen):
+                raise
+            warn(f"{choice.title} did not cure it: {error.problem}")
+        else:
+            note_option(choice, begin, "recovered", "")
+            break
+    return done
+
+
+def act(choice: Option, facts: ApplicationFacts, opened: IncidentFolder) -> None:
+    """Do what one way consists of. Each step first asks whether it is so already."""
+    name = facts.deployment.name
+    for step in choice.actions:
+        note_event("action", name=step.name, what=step.what)
+        match step.name:
+            case "delete_failed_pods":
+                delete_failed_pods(name)
+            case "restart_application":
+                restart_application(name, restart_token(opened))
+            case "roll_back":
+                roll_back(name, step.value or 0)
+            case "scale_up":
+                note_event("open task", task="scale-back", deployment=name, command="recover application scale-back")
+                scale_up(name, step.value or 0)
+
+
+def restart_token(opened: IncidentFolder) -> str:
+    """The mark of this restart: a run that was killed in it and starts again restarts nothing twice."""
+    ended = [one for one in opened.read().of_kind("option") if one.details.get("option") == "restart"]
+    return f"{opened.id}-{1 + len(ended)}"
+
+
+def note_option(choice: Option, begin: datetime, outcome: str, problem: str) -> None:
+    """Note how long a way took and what it came to: the next plan's estimate stands on it."""
+    seconds = round((datetime.now(UTC) - begin).total_seconds(), 1)
+    note_event("option", option=choice.name, seconds=seconds, outcome=outcome, problem=problem)
+
+
+def report(
+    outcome: Literal["healthy", "planned", "recovered"],
+    opened: IncidentFolder | None,
+    diagnosis: Diagnosis,
+    plan: Plan,
+    done: tuple[str, ...] = (),
+) -> RecoveryReport:
+    """What the run came to; of an incident with the runbook's metrics table."""
+    note(f"{diagnosis.cause}: {diagnosis.detail}" if outcome == "healthy" else outcome)
+    metrics = tuple(publish_metrics(opened.read())) if opened else ()
+    return RecoveryReport(
+        SCENARIO, opened.id if opened else None, outcome, diagnosis.cause, diagnosis.detail, plan, done, metrics
+    )
