@@ -70,7 +70,7 @@ def diagnose(facts: ApplicationFacts) -> Diagnosis:
     for judge in (_behind, _size, _version, _room, _failed, _underway, _hung, _overload):
         if found := judge(facts):
             return found
-    if facts.health.green:
+    if facts.health.green and facts.health.seconds < SLOW_SECONDS:
         return Diagnosis(Cause.NOTHING, f"the health check is green ({facts.health.seconds:.1f} s), every pod is ready")
     return Diagnosis(Cause.UNKNOWN, f"every pod is ready, and still {_outside(facts)}")
 

@@ -14,7 +14,7 @@ WAYS = ("wait", "delete-failed-pods", "restart", "roll-back", "scale-up")
 
 # What cures which cause, in the order in which it is tried.
 _CURES: dict[Cause, tuple[str, ...]] = {
-    Cause.ROLLOUT: ("wait", "restart"),
+    Cause.ROLLOUT: ("wait",),  # and then another look
     Cause.FAILED_PODS: ("delete-failed-pods", "restart"),
     Cause.HUNG: ("restart",),
     Cause.UNKNOWN: ("restart",),

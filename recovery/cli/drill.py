@@ -16,8 +16,11 @@ from recovery.cli.demo import point_at
 from recovery.cli.options import text
 from recovery.cli.output import Json, show_run
 from recovery.cli.user import who_types
-from recovery.errors import GateRefused
+from recovery.errors import GateRefused, VerificationFailed
 from recovery.facts import Answer, Plan, Request
+from recovery.waiting import wait_until
+
+_SEEN_SECONDS = 120.0
 
 app = typer.Typer(
     help="Break a sandbox on purpose, recover it, and measure.", no_args_is_help=True, add_completion=False
@@ -54,6 +57,7 @@ def application_failure(
     if fault not in APPLICATION_FAULTS:
         raise typer.BadParameter(f"one of {', '.join(APPLICATION_FAULTS)}", param_hint="--fault")
     with _broken(directory, fault) as occurred, _approved_by_who_started_it():
+        _wait_until_seen()
         found = show_run(
             "flows.application_failure",
             "application_failure",
@@ -79,6 +83,20 @@ def _broken(directory: Path | None, fault: str) -> Iterator[datetime]:
     finally:
         with suppress(GateRefused):  # it cannot be undone, or the recovery did that
             faults.undo(sandbox, fault)
+
+
+def _wait_until_seen() -> None:
+    """Watch the application until what was broken shows, as monitoring would: the run begins when it was noticed."""
+    from checks.application_cause import Cause, diagnose
+    from tasks.workloads import read_application_facts
+
+    def cause() -> Cause:
+        return diagnose(read_application_facts("backend")).cause
+
+    if wait_until(cause, _SEEN_SECONDS, so=lambda seen: seen is not Cause.NOTHING) is Cause.NOTHING:
+        raise VerificationFailed(
+            f"the fault did not show within {_SEEN_SECONDS:.0f} s", "the cluster may have healed by itself"
+        )
 
 
 @contextmanager
