@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recovery.adapters.secrets import Secrets
     from recovery.adapters.services import Service
     from recovery.facts import DatabaseAddress
-    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection
+    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Workloads
 
 
 class Site:
@@ -109,6 +109,14 @@ class Site:
         from recovery.adapters.application import Application
 
         return Application(self.settings.application)
+
+    @cached_property
+    def workloads(self) -> Workloads:
+        """What runs the application."""
+        from checks.rollout import judge_rollout
+        from recovery.adapters.kubernetes.workloads import KubernetesWorkloads
+
+        return KubernetesWorkloads(self.settings.kubernetes, judge_rollout)
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""
