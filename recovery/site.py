@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recovery.adapters.services import Service
     from recovery.adapters.site_lease import SiteLease
     from recovery.facts import DatabaseAddress
-    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection
+    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Workloads
 
 
 class Site:
@@ -138,6 +138,14 @@ class Site:
         from recovery.adapters.redis_server import RedisServer
 
         return RedisServer(self.settings.redis, self.secrets.reveal(self.settings.redis.password))
+
+    @cached_property
+    def workloads(self) -> Workloads:
+        """What runs the application."""
+        from checks.rollout import judge_rollout
+        from recovery.adapters.kubernetes.workloads import KubernetesWorkloads
+
+        return KubernetesWorkloads(self.settings.kubernetes, judge_rollout)
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""
