@@ -15,7 +15,7 @@ from recovery.site import site
 
 R = TypeVar("R")
 
-_LOOK_SECONDS = 5.0  # a recovery begins without what others noted
+_LOOK_SECONDS = 8.0  # a recovery begins without what others noted; S3's client alone takes some seconds to load
 _LAST_SECONDS = 5.0  # at its end a recovery waits so long for its copies
 _REST_SECONDS = 60.0  # a bucket that failed is left alone for a while
 
@@ -42,8 +42,9 @@ class IncidentCopies:
             self._missing[file] = None
             self._start()
 
-    def finish(self, seconds: float = _LAST_SECONDS) -> str | None:
-        """Wait for what is under way; why something is not there, or None. Waits: `seconds` at most."""
+    def finish(self) -> str | None:
+        """Wait for what is under way; why something is not there, or None. Waits: some seconds."""
+        seconds = _LAST_SECONDS
         with self._changed:
             self._rest_until = 0.0
             self._start()
@@ -88,10 +89,10 @@ class IncidentCopies:
             self._changed.notify_all()
 
 
-def noted_elsewhere(incident_id: str, seconds: float = _LOOK_SECONDS) -> Mapping[str, bytes]:
+def noted_elsewhere(incident_id: str) -> Mapping[str, bytes]:
     """What machines put into the bucket of this incident: name of the events file → content.
 
-    Raises: RecoveryError when the bucket cannot be read within `seconds`.
+    Raises: RecoveryError when the bucket cannot be read within some seconds.
     """
 
     def look() -> Mapping[str, bytes]:
@@ -99,7 +100,7 @@ def noted_elsewhere(incident_id: str, seconds: float = _LOOK_SECONDS) -> Mapping
         names = [name for name in documents.names() if name.startswith("events.")]
         return {name: documents.read(name) or b"" for name in names}
 
-    return within(seconds, look)
+    return within(_LOOK_SECONDS, look)
 
 
 def within(seconds: float, look: Callable[[], R]) -> R:
