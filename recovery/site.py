@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from recovery.adapters.pgbackrest.copies import RestoredCopies
     from recovery.adapters.process import Host
     from recovery.adapters.secrets import Secrets
-    from recovery.adapters.services import Service
     from recovery.facts import DatabaseAddress
-    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection
+    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Service, Workloads
+    from recovery.settings.services import Role
 
 
 class Site:
@@ -60,11 +60,11 @@ class Site:
 
         return PgBackRest(self.settings, self.host, self.secrets)
 
-    @cached_property
-    def primary_service(self) -> Service:
-        from recovery.adapters.services import locate_service
+    def service(self, role: Role) -> Service:
+        """What plays a role, to be looked at, started and stopped."""
+        from recovery.adapters.services import Means, locate_service
 
-        return locate_service(self.settings.services.database, self.host, self.settings.database)
+        return locate_service(self.settings, role, Means(lambda: self.workloads, self.secrets.reveal))
 
     @cached_property
     def evidence(self) -> Documents:
@@ -109,6 +109,11 @@ class Site:
         from recovery.adapters.application import Application
 
         return Application(self.settings.application)
+
+    @cached_property
+    def workloads(self) -> Workloads:
+        """What runs the application."""
+        raise NotImplementedError  # comes with the branch of the Kubernetes adapter, which has this very property
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""
