@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from recovery.adapters.redis_server import RedisServer
     from recovery.adapters.s3 import DocumentBucket
     from recovery.adapters.secrets import Secrets
-    from recovery.adapters.services import Service
     from recovery.adapters.site_lease import SiteLease
     from recovery.facts import DatabaseAddress
-    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Workloads
+    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Service, Workloads
+    from recovery.settings.services import Role
 
 
 class Site:
@@ -68,11 +68,11 @@ class Site:
 
         return PgBackRest(self.settings, self.host, self.secrets)
 
-    @cached_property
-    def primary_service(self) -> Service:
-        from recovery.adapters.services import locate_service
+    def service(self, role: Role) -> Service:
+        """What plays a role, to be looked at, started and stopped."""
+        from recovery.adapters.services import Means, locate_service
 
-        return locate_service(self.settings.services.database, self.host, self.settings.database)
+        return locate_service(self.settings, role, Means(lambda: self.workloads, self.secrets.reveal))
 
     @cached_property
     def evidence(self) -> Documents:

@@ -38,6 +38,7 @@ def write_settings(sandbox: Sandbox, zone_id: str) -> None:
         _section("aws", _aws(sandbox, zone_id)),
         _section("application", {"health_url": f"http://127.0.0.1:{sandbox.ports['backend']}/health"}),
         _section("services", _services(sandbox)),
+        _section("services.prefixes", {"redis": list(sandbox.prefix)}),
     ]
     sandbox.settings_file.touch(mode=0o600)
     sandbox.settings_file.write_text("# Written by recover sandbox up.\n\n" + "\n".join(sections))
@@ -157,7 +158,7 @@ def _services(sandbox: Sandbox) -> dict[str, object]:
     return {
         "database": f"process:{sandbox.data_dir('primary')}",
         "standby": f"process:{sandbox.data_dir('standby')}",
-        "redis": f"process:{sandbox.services_dir / 'redis'}",
+        "redis": f"process:{sandbox.folder / 'redis'}",
         "backend": f"process:{sandbox.services_dir / 'backend'}",
         "frontend": f"process:{sandbox.services_dir / 'backend'}",
     }

@@ -27,6 +27,7 @@ from recovery.facts.plan import Mode, Option, Plan, PlanFact, PlannedAction, Pol
 from recovery.facts.restore import LeftOut, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
 from recovery.facts.run import Progress, Refusal
 from recovery.facts.server import Change, DatabaseAddress, Observation, ServerFacts
+from recovery.facts.services import ServiceFacts, ServiceState
 from recovery.facts.workloads import (
     AutoscalerFacts,
     BudgetFacts,
@@ -85,6 +86,8 @@ __all__ = [
     "Rollout",
     "RolloutCause",
     "ServerFacts",
+    "ServiceFacts",
+    "ServiceState",
     "TableCount",
     "TargetKind",
     "UnaskedRule",
