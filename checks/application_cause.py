@@ -8,15 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from recovery.facts import ApplicationFacts, ContainerFacts, DeploymentFacts, PodFacts, RevisionFacts
+from checks.rollout import judge_rollout
+from recovery.facts import ApplicationFacts, DeploymentFacts, PodFacts, RevisionFacts, RolloutCause
 
 SLOW_SECONDS = 3.0
 _BUSY = 0.9  # of its limit
 _YOUNG = timedelta(seconds=45)  # a pod of this age may still be coming up
-
-_IMAGE = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
-_CONFIGURATION = frozenset({"CreateContainerConfigError"})
-_CRASH = frozenset({"CrashLoopBackOff", "RunContainerError", "CreateContainerError", "StartError"})
 
 # How a program says that what it needs does not answer.
 _AWAY = r"(?:down|unavailable|unreachable|refused|timed? ?out|ECONNREFUSED|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|could not connect|connection failed)"
@@ -51,6 +48,16 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+_CAUSES: dict[RolloutCause, Cause] = {
+    "image": Cause.IMAGE,
+    "crash": Cause.CRASH,
+    "memory": Cause.MEMORY,
+    "quota": Cause.QUOTA,
+    "node": Cause.NODE,
+    "probe": Cause.HUNG,
+    "unknown": Cause.UNKNOWN,
+}
+_OF_ITS_VERSION = frozenset({Cause.IMAGE, Cause.CONFIGURATION, Cause.CRASH, Cause.MEMORY})
 # Causes whose begin stands in their pods.
 _DATED = frozenset({Cause.IMAGE, Cause.CRASH, Cause.CONFIGURATION, Cause.MEMORY, Cause.NODE})
 
@@ -67,7 +74,7 @@ class Diagnosis:
 
 def diagnose(facts: ApplicationFacts) -> Diagnosis:
     """What is wrong, most fundamental first: what stands behind the application, its size, its version, its pods."""
-    for judge in (_behind, _size, _version, _room, _failed, _underway, _hung, _overload):
+    for judge in (_behind, _size, _version, _failed, _underway, _hung, _overload):
         if found := judge(facts):
             return found
     if facts.health.green and facts.health.seconds < SLOW_SECONDS:
@@ -81,29 +88,6 @@ def first_trace(facts: ApplicationFacts, diagnosis: Diagnosis) -> datetime | Non
     ends = [one.last_ended_at for pod in ill for one in pod.containers if one.last_ended_at]
     made = [pod.created_at for pod in ill if pod.created_at and not any(one.last_ended_at for one in pod.containers)]
     return min([*ends, *made], default=None) if diagnosis.cause in _DATED else None
-
-
-def trouble_of(pod: PodFacts) -> tuple[Cause, str] | None:
-    """Why a pod does not come up, when its containers say it."""
-    return next((found for one in pod.containers if (found := _container_trouble(one))), None)
-
-
-def _container_trouble(one: ContainerFacts) -> tuple[Cause, str] | None:
-    if one.ready:
-        return None
-    if one.reason in _IMAGE:
-        return Cause.IMAGE, f"image {one.image}: {one.reason}{_more(one.message)}"
-    if one.reason in _CONFIGURATION:
-        return Cause.CONFIGURATION, f"{one.reason}{_more(one.message)}"
-    if "OOMKilled" in (one.reason, one.last_reason):
-        return Cause.MEMORY, f"killed for its memory, restarted {one.restarts} times"
-    if one.reason in _CRASH or (one.state == "terminated" and one.exit_code):
-        code = one.last_exit_code if one.last_exit_code is not None else one.exit_code
-        return (
-            Cause.CRASH,
-            f"{one.reason or 'ended'}: exit code {code}, restarted {one.restarts} times{_more(one.message)}",
-        )
-    return None
 
 
 def _behind(facts: ApplicationFacts) -> Diagnosis | None:
@@ -140,39 +124,33 @@ def _size(facts: ApplicationFacts) -> Diagnosis | None:
 
 
 def _version(facts: ApplicationFacts) -> Diagnosis | None:
-    """Pods of the newest version that cannot run."""
+    """Pods of the newest version that cannot be made, find no room, or do not come up."""
     deployment = facts.deployment
-    troubled = [(pod, found) for pod in deployment.current_pods if (found := trouble_of(pod))]
-    if not troubled:
+    rollout = judge_rollout(deployment, facts.events)
+    if rollout.cause is None or (rollout.cause == "unknown" and not deployment.pods_that_stay):
         return None
-    cause, detail = troubled[0][1]
-    good = version_before(deployment)
-    return Diagnosis(
-        cause, f"{troubled[0][0].name}: {detail}", _names(pod for pod, _ in troubled), good.number if good else None
-    )
+    cause = _CAUSES[rollout.cause]
+    if cause is Cause.CRASH and "Config" in rollout.detail.partition("):")[0]:
+        cause = Cause.CONFIGURATION
+    ill = [pod for pod in deployment.current_pods if not pod.ready]
+    good = version_before(deployment, cause)
+    return Diagnosis(cause, rollout.detail, _names(ill), good.number if good else None)
 
 
-def version_before(deployment: DeploymentFacts) -> RevisionFacts | None:
-    """The version that ran before the newest one, when that never came up; None when nobody knows of one.
+def version_before(deployment: DeploymentFacts, cause: Cause) -> RevisionFacts | None:
+    """The version to return to when the newest one never came up; None when that is not what is seen.
 
-    A version that has run is not undone because one of its pods crashes today.
+    While pods of an older version are kept, the newest has never replaced them. Where none are kept, only pods that
+    cannot even start speak against the version; that all of one that has run hang today does not.
     """
     newest = deployment.revision
     if newest is None or any(pod.ready for pod in deployment.current_pods):
         return None
     older = [one for one in deployment.revisions if one.number < newest.number]
-    serving = [one for one in older if one.ready]
-    return max(serving or older, key=lambda one: one.number, default=None)
-
-
-def _room(facts: ApplicationFacts) -> Diagnosis | None:
-    deployment = facts.deployment
-    if deployment.revision and deployment.revision.message and len(deployment.pods_that_stay) < deployment.wanted:
-        return Diagnosis(Cause.QUOTA, deployment.revision.message)
-    homeless = [pod for pod in deployment.pods_that_stay if pod.unschedulable]
-    if homeless:
-        return Diagnosis(Cause.NODE, homeless[0].unschedulable, _names(homeless))
-    return None
+    kept = [one for one in older if one.wanted]
+    if not kept and cause not in _OF_ITS_VERSION:
+        return None
+    return max(kept or older, key=lambda one: one.number, default=None)
 
 
 def _failed(facts: ApplicationFacts) -> Diagnosis | None:

@@ -16,7 +16,7 @@ WAYS = ("wait", "delete-failed-pods", "restart", "roll-back", "scale-up")
 _CURES: dict[Cause, tuple[str, ...]] = {
     Cause.ROLLOUT: ("wait",),  # and then another look
     Cause.FAILED_PODS: ("delete-failed-pods", "restart"),
-    Cause.HUNG: ("restart",),
+    Cause.HUNG: ("roll-back", "restart"),
     Cause.UNKNOWN: ("restart",),
     Cause.OVERLOAD: ("scale-up",),
     Cause.IMAGE: ("roll-back",),
@@ -80,14 +80,14 @@ def no_way(plan: Plan, diagnosis: Diagnosis, deployment: DeploymentFacts) -> Ref
         Cause.PAUSED: f"when it may go on: {kubectl} rollout resume deployment/{name}",
         Cause.QUOTA: f"raise the quota: {kubectl} describe resourcequota; then run this again",
         Cause.NODE: "add a node, or free one: kubectl get nodes; kubectl describe node NAME; then run this again",
-        Cause.IMAGE: f"put an image there that exists: {kubectl} set image deployment/{name} …; no former version is known",
+        Cause.IMAGE: f"put an image there that exists: {kubectl} set image deployment/{name} …",
         Cause.CONFIGURATION: f"put there what it misses: {kubectl} describe pod {_first(diagnosis)}",
         Cause.MEMORY: f"give it more: {kubectl} set resources deployment/{name} --limits=memory=…",
         Cause.CRASH: f"read what it says: {kubectl} logs {_first(diagnosis)} --previous",
     }
     refused = [f"{one.title}: {one.rejected}" for one in plan.options if one.name in _CURES.get(diagnosis.cause, ())]
-    told = advice.get(diagnosis.cause, "; ".join(refused) or "see the plan")
-    return Refusal(f"{diagnosis.cause}: {diagnosis.detail}", told)
+    told = [advice[diagnosis.cause]] if diagnosis.cause in advice else []
+    return Refusal(f"{diagnosis.cause}: {diagnosis.detail}", "; ".join([*told, *refused]) or "see the plan")
 
 
 def handed_to(cause: Cause) -> str | None:
@@ -124,7 +124,7 @@ def _scale_up(deployment: DeploymentFacts, wanted: Wanted) -> Option:
 
 def _roll_back(deployment: DeploymentFacts, diagnosis: Diagnosis) -> Option:
     before = next((one for one in deployment.revisions if one.number == diagnosis.good_revision), None)
-    before = before or version_before(deployment)
+    before = before or version_before(deployment, diagnosis.cause)
     if before is None:
         newest = deployment.revision
         shown = f"the newest version ({newest.number}) has run" if newest else "no version is known"

@@ -39,7 +39,8 @@ def deployment(*pods: PodFacts, **values: Any) -> DeploymentFacts:
     """Three wanted, of version 2, with version 1 before it."""
     ready = sum(one.ready for one in pods)
     newest = values.pop("revision", revision(ready=sum(one.ready for one in pods if one.revision == NEW)))
-    before = revision(OLD, 1, sum(one.ready for one in pods if one.revision == OLD))
+    kept = sum(one.ready for one in pods if one.revision == OLD)
+    before = revision(OLD, 1, kept, wanted=kept)
     made = DeploymentFacts(
         name="clickview-backend",
         namespace="clickview",

@@ -24,6 +24,7 @@ def test_a_green_application_has_no_cause() -> None:
         ("ImagePullBackOff", {"message": "no such image"}, Cause.IMAGE),
         ("CreateContainerConfigError", {"message": "secret not found"}, Cause.CONFIGURATION),
         ("CrashLoopBackOff", {"last_exit_code": 1, "last_reason": "Error", "restarts": 4}, Cause.CRASH),
+        ("CreateContainerError", {"message": "no such file"}, Cause.CRASH),
         ("CrashLoopBackOff", {"last_exit_code": 137, "last_reason": "OOMKilled", "restarts": 4}, Cause.MEMORY),
     ],
 )

@@ -54,7 +54,12 @@ def test_what_the_policy_forbids_is_no_way() -> None:
     plan = planned(seen, roll_back="never")
     assert rejected(plan)["roll-back"] == "[approval.policy] roll_back = never"
     refusal = no_way(plan, diagnose(seen), seen.deployment)
-    assert refusal is not None and refusal.problem.startswith("image: clickview-backend-2-9: image")
+    assert refusal is not None
+    assert refusal.problem.startswith("image: pod clickview-backend-2-9, container backend: image clickview/backend")
+    assert refusal.next_step == (
+        "put an image there that exists: kubectl -n clickview set image deployment/clickview-backend …; "
+        "Roll back to the former version: [approval.policy] roll_back = never"
+    )
 
 
 def test_failed_pods_are_deleted_first_and_a_restart_is_the_second_try() -> None:
