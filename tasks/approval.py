@@ -12,7 +12,7 @@ from recovery.incident import IncidentFolder
 from recovery.site import site
 from tasks.approval_form import ApprovalForm
 from tasks.incidents import note_event, note_moment
-from tasks.plans import plan_document
+from tasks.plans import plan_in_short
 from tasks.step import in_flow_run, note, warn
 
 _LOOK_SECONDS = 0.5
@@ -51,7 +51,7 @@ def _asked(approvals: Approvals, plan: Plan, incident: IncidentFolder, steps: st
         f"waiting for a yes to {steps} until {request.until:%H:%M:%S} UTC. From another shell: "
         f'recover approve {incident.id} --by NAME --reason "…"'
     )
-    ways: list[Way] = [*([ApprovalForm(plan_document(plan))] if in_flow_run() else []), *WAYS]
+    ways: list[Way] = [*([ApprovalForm(plan_in_short(plan))] if in_flow_run() else []), *WAYS]
     opened: list[Way] = []
     try:
         for way in ways:
