@@ -49,6 +49,12 @@ def test_the_namespace_is_that_of_the_settings_else_of_the_context_else_default(
     assert access(file, context="other", namespace="ours").namespace == "ours"
 
 
+def test_a_namespace_that_would_lead_elsewhere(tmp_path: Path) -> None:
+    elsewhere = [{"name": "site", "context": {"cluster": "c", "user": "u", "namespace": "../../api"}}]
+    file = kubeconfig(tmp_path, "https://127.0.0.1:1", contexts=elsewhere)
+    assert problem(lambda: access(file)) == (f"'../../api' of {file} (context site) cannot be a namespace", CORRECT)
+
+
 def test_unset_it_is_the_file_in_the_home_and_never_what_the_shell_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,7 +40,10 @@ KNOWN = {
     ("recovery/adapters/aws.py", "boto3"): "forget_the_shell()",
     ("recovery/adapters/aws.py", "botocore.session"): "set_config_variable",
     ("recovery/adapters/application.py", "urllib.request.build_opener"): "forget_the_shell()",
-    ("recovery/adapters/kubernetes/api.py", "urllib3"): "from urllib3.exceptions import",  # nothing but its errors
+    (
+        "recovery/adapters/kubernetes/transport.py",
+        "urllib3",
+    ): "from urllib3.exceptions import",  # nothing but its errors
     ("recovery/adapters/kubernetes/credentials.py", "kubernetes.client.Configuration"): "forget_the_shell()",
     ("deployments/flow_runs.py", "httpx.request"): "trust_env=False",
     ("tasks/artifacts.py", "httpx.request"): "trust_env=False",

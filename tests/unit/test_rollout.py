@@ -232,9 +232,9 @@ def test_past_the_cluster_s_own_deadline() -> None:
     assert hang(READY[0], running, stalled=stalled) == (
         "probe",
         f"pod backend-new-b runs, and is not ready: {stalled}",
-        0,
+        15,
     )
-    assert hang(READY[0], stalled=stalled) == ("unknown", f"the cluster has given up on backend: {stalled}", 0)
+    assert hang(READY[0], stalled=stalled) == ("unknown", f"the cluster has given up on backend: {stalled}", 15)
     assert hang(READY[0], stalled=stalled, settled=False)[0] is None  # the condition is of the rollout before
     assert judge_rollout(deployment(*READY, stalled=stalled)).done
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # By this name every pod finds the API server, and its certificate carries it. (The variable KUBERNETES_SERVICE_HOST
 # is not handed on to programs that we start.)
 _SERVER_OF_PODS = {"KUBERNETES_SERVICE_HOST": "kubernetes.default.svc", "KUBERNETES_SERVICE_PORT": "443"}
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _CORRECT = "correct kubeconfig and context in [kubernetes] of recovery.toml"
 
 
@@ -40,7 +42,10 @@ def find_access(settings: KubernetesSettings, account: Path = _ACCOUNT) -> Acces
     access = _of_pod(account) if not named and (account / "token").is_file() else _of_file(settings)
     for held in access.configuration.api_key.values():
         remember_secret(str(held).partition(" ")[2])
-    return Access(access.configuration, settings.namespace or access.namespace, access.source)
+    namespace = settings.namespace or access.namespace
+    if not _NAMESPACE.fullmatch(namespace):
+        raise SettingsInvalid(f"{plain(namespace)!r} of {access.source} cannot be a namespace", _CORRECT)
+    return Access(access.configuration, namespace, access.source)
 
 
 def _configuration() -> Any:
