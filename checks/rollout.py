@@ -14,6 +14,8 @@ _NODE_PATIENCE = 20
 # A program that starts slowly fails its first probes, too.
 _TELLING_PROBES = 3
 _PROBE_PATIENCE = 30
+# The condition stays until there is progress: it may be of a rollout of before.
+_STALLED_PATIENCE = 15
 
 _NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
 _NO_START = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError")
@@ -101,14 +103,16 @@ def _no_answer(facts: DeploymentFacts, pods: tuple[PodFacts, ...], events: tuple
             continue
         probes = _probes(pod, events)
         if facts.stalled:
-            return "probe", f"pod {pod.name} runs, and is not ready: {_said(probes) or facts.stalled}", 0
+            why = _said(probes) or facts.stalled
+            return "probe", f"pod {pod.name} runs, and is not ready: {why}", _STALLED_PATIENCE
         if sum(one.count for one in probes) >= _TELLING_PROBES:
             return "probe", f"pod {pod.name} runs, and is not ready: {_said(probes)}", _PROBE_PATIENCE
     return None
 
 
 def _stalled(facts: DeploymentFacts) -> _Hang | None:
-    return ("unknown", f"the cluster has given up on {facts.name}: {facts.stalled}", 0) if facts.stalled else None
+    said = f"the cluster has given up on {facts.name}: {facts.stalled}"
+    return ("unknown", said, _STALLED_PATIENCE) if facts.stalled else None
 
 
 def _all_run(pod: PodFacts) -> bool:

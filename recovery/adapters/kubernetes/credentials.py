@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from recovery.adapters.kubernetes.exec_plugin import with_fetched_credentials
 from recovery.adapters.kubernetes.fields import items, part, plain, text
@@ -17,6 +19,7 @@ _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # By this name every pod finds the API server, and its certificate carries it. (The variable KUBERNETES_SERVICE_HOST
 # is not handed on to programs that we start.)
 _SERVER_OF_PODS = {"KUBERNETES_SERVICE_HOST": "kubernetes.default.svc", "KUBERNETES_SERVICE_PORT": "443"}
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _CORRECT = "correct kubeconfig and context in [kubernetes] of recovery.toml"
 
 
@@ -35,22 +38,29 @@ class Access:
 
 def find_access(settings: KubernetesSettings, account: Path = _ACCOUNT) -> Access:
     """The cluster of the settings; unset: that of this pod, else that of ~/.kube/config."""
-    forget_the_shell()  # the client would take its proxy for a server of this machine, too
     named = settings.kubeconfig or settings.context
     access = _of_pod(account) if not named and (account / "token").is_file() else _of_file(settings)
-    configuration = access.configuration
-    configuration.retries = False  # an attempt is repeated by the step, which writes it down
-    for held in configuration.api_key.values():
+    for held in access.configuration.api_key.values():
         remember_secret(str(held).partition(" ")[2])
-    return Access(configuration, settings.namespace or access.namespace, access.source)
+    namespace = settings.namespace or access.namespace
+    if not _NAMESPACE.fullmatch(namespace):
+        raise SettingsInvalid(f"{plain(namespace)!r} of {access.source} cannot be a namespace", _CORRECT)
+    return Access(access.configuration, namespace, access.source)
+
+
+def _configuration() -> Any:
+    from kubernetes.client import Configuration
+
+    forget_the_shell()  # it would ask the shell's proxy for a server of this machine, too
+    # An attempt is repeated by the step, which writes it down. And what names no server must not mean localhost.
+    return Configuration(retries=False, host="")
 
 
 def _of_pod(account: Path) -> Access:
-    from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
     from kubernetes.config.incluster_config import InClusterConfigLoader
 
-    made = Configuration()
+    made = _configuration()
     loader = InClusterConfigLoader(str(account / "token"), str(account / "ca.crt"), environ=_SERVER_OF_PODS)
     try:
         loader.load_and_set(made)
@@ -64,7 +74,6 @@ def _of_pod(account: Path) -> Access:
 
 
 def _of_file(settings: KubernetesSettings) -> Access:
-    from kubernetes.client import Configuration
     from kubernetes.config import ConfigException
     from kubernetes.config.kube_config import KubeConfigLoader
 
@@ -74,16 +83,25 @@ def _of_file(settings: KubernetesSettings) -> Access:
     content = with_fetched_credentials(
         content, text(context, "context", "user"), file.parent, seconds=settings.request_seconds
     )
-    made = Configuration()
+    made = _configuration()
     try:
         KubeConfigLoader(content, active_context=context["name"], config_base_path=str(file.parent)).load_and_set(made)
     except ConfigException as error:
         raise SettingsInvalid(f"kubeconfig {file} cannot be used: {plain(str(error))}", _CORRECT) from error
     except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:  # texts that may hold what it holds
         raise SettingsInvalid(f"kubeconfig {file} cannot be used: {type(error).__name__}", _CORRECT) from error
+    if not _is_address(str(made.host)):
+        raise SettingsInvalid(f"kubeconfig {file} cannot be used: its cluster has no server's address", _CORRECT)
     return Access(
         made, text(context, "context", "namespace") or "default", f"{file} (context {plain(context['name'])})"
     )
+
+
+def _is_address(server: str) -> bool:
+    try:
+        return urlsplit(server).scheme in ("http", "https") and bool(urlsplit(server).hostname)
+    except ValueError:
+        return False
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,26 +1,20 @@
-"""A deployment with all that belongs to it, read into facts."""
+"""Reads a deployment with all that belongs to it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from recovery.adapters.kubernetes.api import Cluster
+from recovery.adapters.kubernetes.family import Family, describe, names_in, read_autoscaler, read_budget
 from recovery.adapters.kubernetes.fields import (
     Json,
-    condition,
     name_of,
-    number,
     owned_by,
     part,
-    text,
     uid_of,
     value,
 )
-from recovery.adapters.kubernetes.notes import noted_limits, noted_size
-from recovery.adapters.kubernetes.pods import read_pod
 from recovery.adapters.kubernetes.refusals import NotPermitted, NotThere
 from recovery.adapters.kubernetes.resources import (
     AUTOSCALERS,
@@ -31,28 +25,10 @@ from recovery.adapters.kubernetes.resources import (
     REPLICA_SETS,
 )
 from recovery.adapters.kubernetes.selectors import as_text, finds
-from recovery.adapters.kubernetes.versions import images, newest_first, of_template, read_revision
+from recovery.adapters.kubernetes.versions import newest_first
 from recovery.errors import SettingsInvalid
 from recovery.facts import AutoscalerFacts, BudgetFacts, DeploymentFacts
 from recovery.redaction import remember_names
-
-_DEADLINE_PASSED = "ProgressDeadlineExceeded"
-_ONE_DEFAULT = 1  # a deployment that says no size has one pod; an autoscaler that says no minimum has that
-_IMAGE = re.compile(r"[\w./:-]+(@sha256:[0-9a-f]{64})?", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Family:
-    """A deployment, its versions and its pods, as the cluster keeps them; and of which state of the cluster that is."""
-
-    deployment: dict[str, Any]
-    replica_sets: list[dict[str, Any]]
-    pods: list[dict[str, Any]]
-    state: str
-
-    @property
-    def selector(self) -> str:
-        return as_text(part(self.deployment, "spec", "selector"))
 
 
 class Deployments:
@@ -83,8 +59,8 @@ class Deployments:
         unseen: list[str] = []
         autoscaler = self._seen("autoscalers", lambda: self.autoscaler(name_of(family.deployment)), unseen)
         budgets = self._seen("disruption budgets", lambda: self._budgets(family.deployment), unseen)
-        read = _read(family, self._cluster.namespace, autoscaler, budgets or (), tuple(unseen))
-        remember_names(_names(read))
+        read = describe(family, self._cluster.namespace, autoscaler, budgets or (), tuple(unseen))
+        remember_names(names_in(read))
         return read
 
     def autoscaler(self, name: str) -> AutoscalerFacts | None:
@@ -92,14 +68,14 @@ class Deployments:
         for one in self._cluster.find(AUTOSCALERS):
             target = part(one, "spec", "scaleTargetRef")
             if (target.get("kind"), target.get("name")) == ("Deployment", name):
-                return _read_autoscaler(one)
+                return read_autoscaler(one)
         return None
 
     def _budgets(self, deployment: Json) -> tuple[BudgetFacts, ...]:
         labels = part(deployment, "spec", "template", "metadata", "labels")
         # One without a selector covers nothing.
         covering = (one for one in self._cluster.find(BUDGETS) if value(one, "spec", "selector") is not None)
-        return tuple(_read_budget(one) for one in covering if finds(part(one, "spec", "selector"), labels))
+        return tuple(read_budget(one) for one in covering if finds(part(one, "spec", "selector"), labels))
 
     def _seen(self, what: str, look: Callable[[], Any], unseen: list[str]) -> Any:
         """What there is, or None with the reason why it could not be looked at."""
@@ -128,67 +104,3 @@ class Deployments:
         except NotThere:
             return False
         return True
-
-
-def _read(
-    family: Family,
-    namespace: str,
-    autoscaler: AutoscalerFacts | None,
-    budgets: tuple[BudgetFacts, ...],
-    unseen: tuple[str, ...],
-) -> DeploymentFacts:
-    deployment, status = family.deployment, part(family.deployment, "status")
-    current, progress = of_template(deployment, family.replica_sets), condition(deployment, "Progressing")
-    return DeploymentFacts(
-        name=name_of(deployment),
-        namespace=namespace,
-        selector=family.selector,
-        wanted=wanted_size(deployment),
-        updated=number(status, "updatedReplicas"),
-        ready=number(status, "readyReplicas"),
-        available=number(status, "availableReplicas"),
-        settled=number(status, "observedGeneration") >= number(deployment, "metadata", "generation"),
-        paused=value(deployment, "spec", "paused") is True,
-        images=images(deployment),
-        revision=read_revision(current) if current else None,
-        revisions=tuple(read_revision(one) for one in family.replica_sets),
-        pods=tuple(read_pod(one) for one in family.pods),
-        autoscaler=autoscaler,
-        budgets=budgets,
-        scaled_from=noted_size(deployment),
-        scaled_autoscaler=noted_limits(deployment),
-        stalled=text(progress, "message") if progress.get("reason") == _DEADLINE_PASSED else "",
-        unseen=unseen,
-    )
-
-
-def wanted_size(deployment: Json) -> int:
-    return number(deployment, "spec", "replicas", default=_ONE_DEFAULT)
-
-
-def _read_autoscaler(one: Json) -> AutoscalerFacts:
-    return AutoscalerFacts(
-        name=name_of(one),
-        minimum=number(one, "spec", "minReplicas", default=_ONE_DEFAULT),
-        maximum=number(one, "spec", "maxReplicas"),
-        current=number(one, "status", "currentReplicas"),
-        desired=number(one, "status", "desiredReplicas"),
-    )
-
-
-def _read_budget(one: Json) -> BudgetFacts:
-    status = part(one, "status")
-    return BudgetFacts(
-        name=name_of(one),
-        disruptions_allowed=number(status, "disruptionsAllowed"),
-        wanted_healthy=number(status, "desiredHealthy"),
-        healthy=number(status, "currentHealthy"),
-    )
-
-
-def _names(read: DeploymentFacts) -> set[str]:
-    """What stays readable where a weak secret is a part of it: pod names with the password `clickview` in them."""
-    owned = (*(one.name for one in read.revisions), *(one.name for one in read.pods))
-    objects = [read.name, read.namespace, *owned, *(one.name for one in read.budgets)]
-    shown = [*read.images, *(image for one in read.revisions for image in one.images)]
-    return {*objects, read.autoscaler.name if read.autoscaler else "", *filter(_IMAGE.fullmatch, shown)}

@@ -21,6 +21,11 @@ def with_fetched_credentials(content: dict[str, Any], user: str, folder: Path, *
     """The kubeconfig, with the credentials of a user that has them from a program; any other as it is."""
     users = items(content, "users")
     found = next((one for one in users if one.get("name") == user), None)
+    if part(found, "user", "auth-provider"):
+        raise SettingsInvalid(
+            f"user {plain(user)} of the kubeconfig signs in by an auth-provider, which has no deadline",
+            "let it use a program (exec) or a service account's token",
+        )
     if not part(found, "user", "exec"):
         return content
     fetched = {"name": user, "user": _as_user(_run(part(found, "user", "exec"), folder, seconds))}

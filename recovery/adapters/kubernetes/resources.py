@@ -48,7 +48,7 @@ EVENTS = Resource("events")
 NAMESPACES = Resource("namespaces")
 AUTOSCALERS = Resource("horizontalpodautoscalers", "autoscaling", ("v2", "v1"))
 BUDGETS = Resource("poddisruptionbudgets", "policy", ("v1", "v1beta1"))
-METRICS = Resource("pods", "metrics.k8s.io", ("v1", "v1beta1"))
+METRICS = Resource("pods", "metrics.k8s.io", ("v1beta1",))
 # Everybody may ask what he may do: no right is needed.
 ACCESS_REVIEWS = Resource("selfsubjectaccessreviews", "authorization.k8s.io")
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from recovery.adapters.kubernetes.api import Cluster
-from recovery.adapters.kubernetes.deployments import Deployments, Family
+from recovery.adapters.kubernetes.deployments import Deployments
 from recovery.adapters.kubernetes.events import read_pod_events
+from recovery.adapters.kubernetes.family import Family
 from recovery.adapters.kubernetes.resources import PODS
 from recovery.errors import RecoveryError, TargetUnreachable
 from recovery.facts import DeploymentFacts, Progress, Rollout, WorkloadEvent

@@ -6,7 +6,8 @@ What was is noted on the deployment before anything is moved: whoever comes late
 from __future__ import annotations
 
 from recovery.adapters.kubernetes.api import Cluster
-from recovery.adapters.kubernetes.deployments import Deployments, wanted_size
+from recovery.adapters.kubernetes.deployments import Deployments
+from recovery.adapters.kubernetes.family import wanted_size
 from recovery.adapters.kubernetes.fields import Json
 from recovery.adapters.kubernetes.notes import (
     SCALED_AUTOSCALER,
