@@ -9,7 +9,7 @@ from tasks.incident_report.document import Block, Document, Items, Paragraph, Ta
 from tasks.incident_report.drawing import draw
 
 _LEGEND = (
-    ("promise", "what is promised"),
+    ("promise", "what the promises count"),
     ("wait", "waiting for a person"),
     ("run", "run"),
     ("probe", "looking"),
@@ -17,6 +17,7 @@ _LEGEND = (
     ("verify", "proving"),
     ("failed", "failed or never ended"),
 )
+_LONG_WORD = 24
 _LIGHT = """
   color-scheme: light; --ink: #1b1f24; --soft: #59636e; --paper: #ffffff; --line: #d1d9e0; --shade: #f6f8fa;
   --promise: #6e7781; --wait: #bf8700; --run: #c8d1da; --probe: #218bff; --action: #8250df; --verify: #1a7f37;
@@ -36,9 +37,10 @@ h1 { font-size: 1.7rem; } h2 { font-size: 1.25rem; margin-top: 2.2rem; border-bo
 h3 { font-size: 1rem; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: .87rem; margin: .8rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid var(--line);
-  overflow-wrap: anywhere; white-space: pre-line; }
+  white-space: pre-line; }
+.wide { overflow-x: auto; }
+.long { overflow-wrap: anywhere; } .when { white-space: nowrap; font-variant-numeric: tabular-nums; }
 th { color: var(--soft); font-weight: 600; white-space: nowrap; }
-td:first-child { min-width: 5.5rem; }
 p { white-space: pre-line; overflow-wrap: anywhere; }
 .yes { color: var(--verify); font-weight: 600; } .no { color: var(--failed); font-weight: 600; }
 .write { border: 1px solid var(--line); background: var(--shade); padding: .6rem .8rem; min-height: 6rem; margin: .8rem 0; }
@@ -94,12 +96,18 @@ def _block(block: Block) -> str:
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
     head = "".join(f"<th>{escape(column)}</th>" for column in rows[0])
     body = "".join("<tr>" + "".join(_cell(*cell) for cell in row.items()) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(column: str, text: str) -> str:
-    known = {"yes": ' class="yes"', "NO": ' class="no"'} if column == "Met" else {}
-    return f"<td{known.get(text, '')}>{escape(text)}</td>"
+    """A word that is too long for its column may break anywhere; a time never."""
+    classes = {"yes": ["yes"], "NO": ["no"]}.get(text, []) if column == "Met" else []
+    if column.startswith("When"):
+        classes.append("when")
+    if max(map(len, text.split()), default=0) > _LONG_WORD:
+        classes.append("long")
+    shown = f' class="{" ".join(classes)}"' if classes else ""
+    return f"<td{shown}>{escape(text)}</td>"
 
 
 def _timeline(timeline: Timeline) -> str:
