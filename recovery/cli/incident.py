@@ -145,13 +145,13 @@ def close(
 @app.command()
 def report(
     incident: Id,
-    out: Annotated[Path | None, typer.Option("--out", help="folder for the two files; unset: the incident's")] = None,
+    out: Annotated[str | None, text("--out", help="folder for the two files; unset: the incident's own")] = None,
     as_json: Json = False,
 ) -> None:
     """Write the post-mortem document, as Markdown and as one HTML page that needs no network."""
     from tasks.incident_report import write_report
 
-    written = write_report(incident, out)
+    written = write_report(incident, Path(out) if out else None)
     _say_unseen(written.unseen)
     if as_json:
         print_json({"markdown": written.markdown, "html": written.html})
