@@ -1,8 +1,39 @@
-"""Which run may go on with which incident, and what of it is news."""
+"""What may be done with an incident, by a run or by a person, and what of it is news."""
 
 from __future__ import annotations
 
-from recovery.facts import Incident, Moment
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from recovery.facts import Incident, IncidentEvent, Moment
+
+SCENARIOS = (
+    "database-failure",
+    "application-failure",
+    "cache-failure",
+    "data-corruption",
+    "security-breach",
+    "region-failure",
+)
+# No more: a run may recover a site by itself before anybody has acknowledged.
+_ORDER = (
+    (Moment.OCCURRED, Moment.DETECTED),
+    (Moment.DETECTED, Moment.ACKNOWLEDGED),
+    (Moment.DETECTED, Moment.DECIDED),
+    (Moment.DETECTED, Moment.RECOVERED),
+)
+# A clock that is a little ahead is no word about the future.
+_CLOCKS_DIFFER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """Something that a run left to be done later, and the command that does it."""
+
+    name: str
+    command: str
+    since: datetime
 
 
 def incident_refusal(known: Incident, scenario: str, *, drill: bool) -> str | None:
@@ -35,3 +66,55 @@ def stays_recovered(known: Incident) -> bool:
 def worse_severity(severity: str, known: str) -> bool:
     """Whether this is worse than what is known: SEV-1 is the worst."""
     return severity != known and (not known or severity < known)
+
+
+def state_of(known: Incident) -> str:
+    """How far it is, in a word."""
+    if known.closed_at:
+        return "closed"
+    return "recovered" if Moment.RECOVERED in known.moments else "open"
+
+
+def needs_somebody(known: Incident) -> bool:
+    """Whether something is left to do: a drill that was recovered needs no closing."""
+    state = state_of(known)
+    return bool(open_tasks(known)) or state == "open" or (state == "recovered" and not known.drill)
+
+
+def open_tasks(known: Incident) -> tuple[OpenTask, ...]:
+    """What runs left to be done later and nobody has done yet."""
+    found: dict[str, OpenTask] = {}
+    for one in known.events:
+        name = str(one.details.get("name", one.details.get("task", "")))
+        if one.event == "open task":
+            found[name] = OpenTask(name, str(one.details.get("command", "")), one.at)
+        elif one.event == "task done":
+            found.pop(name, None)
+    return tuple(found.values())
+
+
+def acknowledged_by(known: Incident) -> IncidentEvent | None:
+    """Who was the first to acknowledge it."""
+    return next(iter(known.of_kind(Moment.ACKNOWLEDGED)), None)
+
+
+def future_refusal(what: str, at: datetime, now: datetime) -> str | None:
+    """Why this cannot be when something happened, or None."""
+    return f"{what} lies in the future: {at:%Y-%m-%d %H:%M:%S} UTC" if at > now + _CLOCKS_DIFFER else None
+
+
+def closed_refusal(known: Incident) -> str | None:
+    """Why nothing more is noted of it, or None."""
+    if known.closed_at is None:
+        return None
+    by = next((one.by for one in known.of_kind("closed") if one.at == known.closed_at), "") or "somebody"
+    return f"{known.id} was closed by {by} at {known.closed_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def contradictions(moments: Mapping[Moment, datetime]) -> tuple[str, ...]:
+    """Moments that cannot be true together: clocks differ, or somebody typed a wrong one."""
+    return tuple(
+        f"{after} at {moments[after]:%Y-%m-%d %H:%M:%S} UTC is before {before} at {moments[before]:%Y-%m-%d %H:%M:%S} UTC"
+        for before, after in _ORDER
+        if before in moments and after in moments and moments[after] < moments[before] - _CLOCKS_DIFFER
+    )

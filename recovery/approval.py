@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from recovery.errors import GateRefused
+from recovery.errors import GateRefused, SettingsInvalid
 from recovery.facts import Answer, Plan, Request
 from recovery.journal import plain
 from recovery.ownership import make_folder, make_ours, names_in, read_ours
@@ -75,7 +75,10 @@ class Approvals:
     def answer_of(self, request: Request) -> Answer | None:
         """What was answered, if anybody did."""
         answered = read_ours(self._place(request) / "answer.json")
-        return _answer(json.loads(answered)) if answered is not None else None
+        try:
+            return _answer(json.loads(answered)) if answered is not None else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._none_of_ours(request) from error
 
     def granted(self, plan: str) -> Answer | None:
         """The approval of exactly this plan that still holds, or None."""
@@ -122,11 +125,17 @@ class Approvals:
 
     def _too_late(self, request: Request) -> GateRefused:
         said = self.answer_of(request)
-        assert said is not None
+        if said is None:  # a link, or no file
+            raise self._none_of_ours(request)
         word = "approved" if said.granted else "refused"
         return GateRefused(
             f"plan {request.plan[:12]} was {word} by {said.by} at {said.at:%H:%M:%S} UTC ({said.way})",
             "nothing is left to do here; a changed plan asks anew",
+        )
+
+    def _none_of_ours(self, request: Request) -> SettingsInvalid:
+        return SettingsInvalid(
+            f"{self._place(request) / 'answer.json'} is no answer of ours", "see who put it there, and remove it"
         )
 
     @staticmethod

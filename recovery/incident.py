@@ -76,17 +76,22 @@ class IncidentFolder:
 
         Raises: SettingsInvalid when this user may not look.
         """
-        ours = self.noted()
-        others = {name: read_ours(self.elsewhere / name) or b"" for name in self._event_files(self.elsewhere)}
-        for name, content in (elsewhere or {}).items():
-            if _EVENTS.fullmatch(name) and len(content) >= len(others.get(name, b"")):  # they only grow
-                others[name] = content
-        told = {**others, **ours}
-        return incident_of(self.id, (_events(content, _writer(name)) for name, content in told.items()))
+        return incident_from(self.id, together(self.known(), elsewhere or {}))
 
     def noted(self) -> dict[str, bytes]:
         """What this machine noted: file name → content."""
         return {name: read_ours(self.folder / name) or b"" for name in self._event_files(self.folder)}
+
+    def known(self) -> dict[str, bytes]:
+        """What this machine noted, and what it learned of others: file name → content."""
+        others = {name: read_ours(self.elsewhere / name) or b"" for name in self._event_files(self.elsewhere)}
+        return others | self.noted()
+
+    def own_files(self) -> list[Path]:
+        """What belongs into the bucket: what this machine noted, and the evidence of its runs."""
+        evidence = self.folder / "evidence"
+        kept = [evidence / run / name for run in names_in(evidence) for name in names_in(evidence / run)]
+        return [self.folder / name for name in self._event_files(self.folder)] + kept
 
     def learn(self, elsewhere: Mapping[str, bytes]) -> None:
         """Keep what other machines noted, for when nobody can be asked."""
@@ -124,6 +129,11 @@ def incident_id_refusal(incident_id: str) -> str | None:
     return f"{incident_id!r} is no incident's name: letters, digits, dots, dashes and underscores, at most 64"
 
 
+def is_events_file(name: str) -> bool:
+    """Whether this is the name of a file that a machine noted events in."""
+    return _EVENTS.fullmatch(name) is not None
+
+
 def open_incident_folder(incidents_dir: Path, incident_id: str) -> IncidentFolder:
     """The folder of an incident, made when it is not there.
 
@@ -145,6 +155,16 @@ def incident_folders(incidents_dir: Path) -> list[IncidentFolder]:
     Raises: SettingsInvalid when this user may not look.
     """
     return [IncidentFolder(name, incidents_dir / name) for name in names_in(incidents_dir) if _ID.fullmatch(name)]
+
+
+def together(*noted: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What several places hold of the same files: they only grow, so of each the longest."""
+    found: dict[str, bytes] = {}
+    for place in noted:
+        for name, content in place.items():
+            if len(content) >= len(found.get(name, b"")):
+                found[name] = content
+    return found
 
 
 def incident_from(incident_id: str, noted: Mapping[str, bytes]) -> Incident:

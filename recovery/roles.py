@@ -116,6 +116,9 @@ class Documents(Protocol):
     def names(self) -> tuple[str, ...]:
         """The names of all documents."""
 
+    def sizes(self) -> dict[str, int]:
+        """The names of all documents, and how many bytes each has."""
+
     def remove(self, name: str) -> None:
         """Delete one document, if it is there."""
 

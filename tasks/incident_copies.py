@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from recovery.errors import RecoveryError, TargetUnreachable
-from recovery.incident import IncidentFolder
+from recovery.incident import IncidentFolder, is_events_file
 from recovery.ownership import read_ours
+from recovery.roles import Documents
 from recovery.site import site
 
 R = TypeVar("R")
@@ -28,6 +29,7 @@ class IncidentCopies:
         self._missing: dict[Path, None] = {}
         self._changed = threading.Condition()
         self._works = False
+        self._all = False
         self._trouble: RecoveryError | None = None
         self._rest_until = 0.0
 
@@ -42,6 +44,12 @@ class IncidentCopies:
             self._missing[file] = None
             self._start()
 
+    def copy_all(self) -> None:
+        """Have there whatever of this incident is not, also of runs whose bucket was dead. Returns at once."""
+        with self._changed:
+            self._all = True
+            self._start()
+
     def finish(self) -> str | None:
         """Wait for what is under way; why something is not there, or None. Waits: some seconds."""
         seconds = _LAST_SECONDS
@@ -49,44 +57,57 @@ class IncidentCopies:
             self._rest_until = 0.0
             self._start()
             self._changed.wait_for(lambda: not self._works, seconds)
-            if not self._missing and not self._works:
+            if not self._missing and not self._works and not self._all:
                 return None
             return self.trouble or f"the bucket did not answer within {seconds:.0f} s"
 
     def _start(self) -> None:
-        if self._missing and not self._works and time.monotonic() >= self._rest_until:
+        if (self._missing or self._all) and not self._works and time.monotonic() >= self._rest_until:
             self._works = True
             # A thread that dies with us: a bucket that hangs must not hold up the end of a command.
             threading.Thread(target=self._work, name="incident copies", daemon=True).start()
 
     def _work(self) -> None:
         documents = site().incident_documents(self._incident.id)
-        while file := self._next():
-            try:
-                content = read_ours(file)
-                if content is not None:
-                    documents.keep(file.relative_to(self._incident.folder).as_posix(), content)
-            except RecoveryError as error:
-                self._failed(file, error)
-                return
-        self._trouble = None
+        try:
+            if self._all:
+                self._add_what_is_missing(documents.sizes())
+            while file := self._next():
+                self._copy_one(documents, file)
+        except RecoveryError as error:
+            with self._changed:
+                self._trouble, self._works = error, False
+                self._rest_until = time.monotonic() + _REST_SECONDS
+                self._changed.notify_all()
+
+    def _add_what_is_missing(self, there: Mapping[str, int]) -> None:
+        files = [file for file in self._incident.own_files() if there.get(self._name(file)) != file.lstat().st_size]
+        with self._changed:
+            self._missing |= dict.fromkeys(files)
+            self._all = False
+
+    def _copy_one(self, documents: Documents, file: Path) -> None:
+        try:
+            content = read_ours(file)
+            if content is not None:
+                documents.keep(self._name(file), content)
+        except RecoveryError:
+            with self._changed:
+                self._missing[file] = None
+            raise
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self._incident.folder).as_posix()
 
     def _next(self) -> Path | None:
         with self._changed:
             file = next(iter(self._missing), None)
             if file is None:
-                self._works = False
+                self._works, self._trouble = False, None
                 self._changed.notify_all()
             else:
                 del self._missing[file]
             return file
-
-    def _failed(self, file: Path, error: RecoveryError) -> None:
-        with self._changed:
-            self._missing[file] = None
-            self._trouble, self._works = error, False
-            self._rest_until = time.monotonic() + _REST_SECONDS
-            self._changed.notify_all()
 
 
 def noted_elsewhere(incident_id: str) -> Mapping[str, bytes]:
@@ -97,7 +118,7 @@ def noted_elsewhere(incident_id: str) -> Mapping[str, bytes]:
 
     def look() -> Mapping[str, bytes]:
         documents = site().incident_documents(incident_id)
-        names = [name for name in documents.names() if name.startswith("events.")]
+        names = [name for name in documents.names() if is_events_file(name)]
         return {name: documents.read(name) or b"" for name in names}
 
     return within(_LOOK_SECONDS, look)

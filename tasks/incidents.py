@@ -56,6 +56,8 @@ def open_incident(scenario: str, incident: str | None, *, drill: bool = False, s
     )
     run = IncidentRun(folder, current_journal(), IncidentCopies(folder))
     enter(run)
+    if incident:
+        run.copies.copy_all()
     if known.closed_at:
         run.note("opened again", closing=moment_text(known.closed_at))
         note(f"incident {folder.id} was closed at {known.closed_at:%Y-%m-%d %H:%M:%S} UTC; it is open again")

@@ -85,12 +85,16 @@ class DocumentBucket:
 
     def names(self) -> tuple[str, ...]:
         """The names of all documents."""
+        return tuple(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        """The names of all documents, and how many bytes each has."""
         try:
             pages = self._s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/")
-            keys = [str(one["Key"]) for page in pages for one in page.get("Contents", ())]
+            found = {str(one["Key"]): int(one["Size"]) for page in pages for one in page.get("Contents", ())}
         except (BotoCoreError, ClientError) as error:
             raise self._typed(error) from error
-        return tuple(key.removeprefix(f"{self._prefix}/") for key in keys)
+        return {key.removeprefix(f"{self._prefix}/"): size for key, size in found.items()}
 
     def remove(self, name: str) -> None:
         """Delete one document. Idempotent: one that is not there is no error."""

@@ -25,6 +25,8 @@ _GROUPS = {
     "approve": ("recovery.cli.approve", "Approve a plan that waits, or refuse it."),
     "drill": ("recovery.cli.drill", "Break a sandbox on purpose, recover it, and measure."),
     "site": ("recovery.cli.site", "Make a site ready to be protected; write its heartbeat."),
+    "incident": ("recovery.cli.incident", "Incidents: list, show, report, acknowledge, close."),
+    "metrics": ("recovery.cli.metrics", "What was promised and what was measured, over all incidents and drills."),
     "settings": ("recovery.cli.settings", "Check and show the settings."),
     "sandbox": ("recovery.cli.sandbox", "A throwaway ClickView site of real servers."),
     "demo": ("recovery.cli.demo", "A site, backups, a loss on purpose, and the way back."),
