@@ -64,7 +64,7 @@ def describe(
 def find(sandbox: Sandbox, name: str) -> Service:
     """A service that was described before."""
     values = json.loads((sandbox.services_dir / name / "service.json").read_text())
-    places = {name: Path(values[name]) for name in ("folder", "pid_file", "data_dir", "directory") if values[name]}
+    places = {name: Path(values[name]) for name in ("folder", "pid_file", "data_dir", "directory") if values.get(name)}
     return Service(**{**values, **places, "argv": tuple(values["argv"])})
 
 

@@ -25,23 +25,37 @@ _CLUSTER_WRITTEN = re.compile(r"^pg_control last modified: +(.+)$", re.MULTILINE
 
 @dataclass(frozen=True)
 class _PidFile:
-    """postmaster.pid, as the server writes it."""
+    """postmaster.pid, as the server writes it: pid, data directory, start, port, socket directory, …, …, state."""
 
     lines: tuple[str, ...]
 
+    @classmethod
+    def of(cls, text: str) -> _PidFile:
+        """A lock file by its text; that of a socket has the same first lines."""
+        return cls(tuple(line.strip() for line in text.splitlines()))
+
     @property
     def pid(self) -> int | None:
-        first = self.lines[0].strip().lstrip("-") if self.lines else ""
-        return int(first) if first.isdigit() else None
+        text = self._line(0).lstrip("-")
+        return int(text) if text.isdigit() else None
 
     @property
     def started_at(self) -> datetime | None:
-        seconds = self.lines[2].strip() if len(self.lines) > 2 else ""
-        return datetime.fromtimestamp(int(seconds), UTC) if seconds.isdigit() else None
+        text = self._line(2)
+        return datetime.fromtimestamp(int(text), UTC) if text.isdigit() else None
+
+    @property
+    def socket_lock(self) -> Path | None:
+        """The lock file of its Unix socket."""
+        port, folder = self._line(3), self._line(4)
+        return Path(folder, f".s.PGSQL.{port}.lock") if folder.startswith("/") else None
 
     @property
     def state(self) -> ServiceState:
-        return _STATES.get(self.lines[7].strip(), "starting") if len(self.lines) > 7 else "starting"
+        return _STATES.get(self._line(7), "starting")
+
+    def _line(self, number: int) -> str:
+        return self.lines[number] if number < len(self.lines) else ""
 
 
 class PostgresProcess:
@@ -110,7 +124,7 @@ class PostgresProcess:
         return self._data_dir / words[1] if len(words) == 2 else None
 
     def _pid_file(self) -> _PidFile:
-        return _PidFile(tuple(read_text(self._host, self._data_dir / "postmaster.pid").splitlines()))
+        return _PidFile.of(read_text(self._host, self._data_dir / "postmaster.pid"))
 
     def _processes(self) -> tuple[SeenProcess, ...]:
         return tuple(one for one in working_in(self._looking, self._data_dir) if one.name in _PROGRAMS)
@@ -149,13 +163,17 @@ class PostgresProcess:
         return act(self._host, argv, seconds=self._patience.start + _MARGIN_SECONDS, outlives=True)
 
     def _forget_stale_lock(self) -> None:
-        """Remove a postmaster.pid whose pid is a stranger's or a zombie's: pg_ctl would take that for the server.
+        """Remove lock files whose pid is a stranger's or a zombie's: PostgreSQL would take that for the server.
 
         Only where nobody works in the directory; a pid of nobody's is PostgreSQL's own to see through.
         """
         noted = self._pid_file()
-        if noted.pid and see(self._looking, noted.pid) and not self._processes():
-            self._host.run(["rm", "-f", self._data_dir / "postmaster.pid"], timeout_seconds=PROMPT_SECONDS)
+        if not noted.pid or see(self._looking, noted.pid) is None or self._processes():
+            return
+        locks = [self._data_dir / "postmaster.pid"]
+        if noted.socket_lock and _PidFile.of(read_text(self._host, noted.socket_lock)).pid == noted.pid:
+            locks.insert(0, noted.socket_lock)
+        self._host.run(["rm", "-f", *locks], timeout_seconds=PROMPT_SECONDS)
 
 
 def _written(shown: str) -> datetime | None:

@@ -54,21 +54,19 @@ class RedisProcess:
         return f"process:{self._directory}"
 
     def read_facts(self) -> ServiceFacts:
-        configuration = self._configuration()
-        server, answer = self._server(configuration), ask(self._endpoint())
+        server = self._server(self._configuration())
         if server is None:
-            return self._ended(answer)
-        facts = ServiceFacts(
-            self.locator, "running", since=started_at(self._looking, server), pid=server.pid, healthy=False
-        )
+            return self._ended(ask(self._endpoint()))
+        facts = ServiceFacts(self.locator, "running", since=started_at(self._looking, server), pid=server.pid)
         if server.frozen:
-            return replace(facts, state="paused", healthy=None, detail=f"frozen by a signal: kill -CONT {server.pid}")
+            return replace(facts, state="paused", detail=f"frozen by a signal: kill -CONT {server.pid}")
+        answer = ask(self._endpoint())
         if answer.loading:
-            return replace(facts, state="starting", healthy=None, detail="it loads its data")
+            return replace(facts, state="starting", detail="it loads its data")
         if not answer.there:
-            return replace(facts, detail=f"it does not answer: {answer.said}")
+            return replace(facts, healthy=False, detail=f"it does not answer: {answer.said}")
         if answer.pid not in (None, server.pid):
-            return replace(facts, detail=f"another Redis (process {answer.pid}) answers in its place")
+            return replace(facts, healthy=False, detail=f"another Redis (process {answer.pid}) answers in its place")
         return replace(facts, healthy=True, detail=answer.said)
 
     def start(self) -> None:
