@@ -113,6 +113,13 @@ def note(message: str, **details: object) -> None:
     _logger().info(message)
 
 
+def call_out(message: str) -> None:
+    """Say what somebody has to do now, also to who wanted to hear nothing but the result."""
+    if journal := current_journal():
+        journal.write("note", message=message, loud=True)
+    _logger().warning(message)
+
+
 def tell_log(message: str) -> None:
     """Say something to whoever reads the run's log; on the terminal it would be one line too many."""
     _logger().info(message)

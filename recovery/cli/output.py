@@ -96,7 +96,7 @@ class _Screen:
         if entry["event"] in ("begin", "done") and not stopping.asked():  # what clears away is no way forward
             name = entry["step"].replace("_", " ")
             self._begun, self._done = (name, self._done) if entry["event"] == "begin" else (self._begun, name)
-        if not self._quiet:
+        if not self._quiet or entry.get("loud"):
             self._show(entry)
 
     def _show(self, entry: dict[str, Any]) -> None:
