@@ -65,6 +65,16 @@ def application_plan(
     )
 
 
+def closed_way(plan: Plan, option: str | None) -> Refusal | None:
+    """Why the way that a person asked for cannot be gone, or None."""
+    closed = next((one for one in plan.options if one.name == option and one.rejected), None)
+    return (
+        Refusal(f"{closed.name}: {closed.rejected}", "leave out --option: the plan says what would help")
+        if closed
+        else None
+    )
+
+
 def no_way(plan: Plan, diagnosis: Diagnosis, deployment: DeploymentFacts) -> Refusal | None:
     """Why nothing that we do would help, with what does; None when there is a way, or nothing is wrong."""
     if plan.chosen or diagnosis.cause is Cause.NOTHING:

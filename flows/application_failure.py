@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
-from checks.application_options import Wanted, application_plan, handed_to, no_way
+from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way
 from checks.run_names import application_failure_name
 from checks.severity import severity_of
 from recovery.errors import VerificationFailed
@@ -92,13 +92,14 @@ def application_failure(
         drill: it was broken on purpose.
     """
     request = Request(mode, component, option, replicas, read_clock(occurred, detected, started_by))
-    name = incident or incident_under_way(SCENARIO, drill=drill) or new_incident_id()
+    known = incident or incident_under_way(SCENARIO, drill=drill)
     if mode == "plan":
-        return looked(request, incident or "none")
+        return looked(request, known or "none")
+    name = known or new_incident_id()
     with holding_site(name, take_over=take_over):
         facts = read_application_facts(component)
         diagnosis = diagnose(facts)
-        if diagnosis.cause is Cause.NOTHING and incident is None and option is None:
+        if diagnosis.cause is Cause.NOTHING and known is None and option is None:
             return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none"))
         with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail) as opened:
             note_clock(request.clock, first_trace(facts, diagnosis))
@@ -115,16 +116,29 @@ def looked(request: Request, incident: str) -> RecoveryReport:
 
 
 def recover(facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder) -> RecoveryReport:
-    """Plan, ask, act, prove."""
+    """Plan, ask, act, prove. A rollout that was under way and hangs is looked at anew: now it says why."""
+    try:
+        return recover_once(facts, diagnosis, request, opened)
+    except VerificationFailed as error:
+        if diagnosis.cause is not Cause.ROLLOUT:
+            raise
+        note(f"{error.problem}; looking again")
+    facts = read_application_facts(request.component)
+    return recover_once(facts, diagnose(facts), request, opened)
+
+
+def recover_once(
+    facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder
+) -> RecoveryReport:
+    """One plan, from the question to the proof."""
     deployment = facts.deployment
     severity = set_severity(severity_of(deployment.ready, deployment.wanted, facts.health.green))
     keep_application_facts(facts)
     plan = plan_of(facts, diagnosis, request, opened.id, severity)
     show_plan(plan)
-    refuse_what_does_not_help(plan, diagnosis, facts)
+    refuse_what_does_not_help(plan, diagnosis, facts, request.option)
     await_approval(plan, opened, request.mode)
     done = tuple(carried_out(plan, facts, opened))
-    verify_application_healthy(_HEALTHY_SECONDS)
     recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
     return report("recovered", opened, diagnosis, plan, done)
 
@@ -137,9 +151,9 @@ def plan_of(
     return application_plan(facts, diagnosis, wanted, site().settings.approval.policy, measured_recoveries(SCENARIO))
 
 
-def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: ApplicationFacts) -> None:
+def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: ApplicationFacts, option: Way | None) -> None:
     """End the run when nothing that this runbook does would cure it; hand it over to who does."""
-    if refusal := no_way(plan, diagnosis, facts.deployment):
+    if refusal := closed_way(plan, option) or no_way(plan, diagnosis, facts.deployment):
         if other := handed_to(diagnosis.cause):
             note_event("handed over", to=other, reason=diagnosis.detail)
         granted(refusal)
@@ -148,6 +162,8 @@ def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: Applicati
 def carried_out(plan: Plan, facts: ApplicationFacts, opened: IncidentFolder) -> list[str]:
     """Try one way after the other until the application is healthy; the ways that were gone."""
     done: list[str] = []
+    if not plan.chosen:  # a run before this one has done it
+        verify_application_healthy(_HEALTHY_SECONDS)
     for number, choice in enumerate(plan.chosen, 1):
         begin = datetime.now(UTC)
         done.append(choice.name)

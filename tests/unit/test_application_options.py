@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from checks.application_cause import Cause, diagnose
-from checks.application_options import Wanted, application_plan, handed_to, no_way
+from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way
 from recovery.facts import ApplicationFacts, AutoscalerFacts, Plan
 from recovery.settings.approval import PolicySettings
 from tests.unit.application_cases import NOW, OLD, deployment, facts, pod, revision, waiting
@@ -82,6 +82,10 @@ def test_more_pods_and_the_autoscaler_in_the_way() -> None:
 def test_a_person_may_choose_another_way() -> None:
     plan = planned(facts(pod(1), pod(2), pod(3, ready=False)), option="scale-up")
     assert [one.name for one in plan.chosen] == ["scale-up"]
+    assert closed_way(plan, "scale-up") is None
+    refusal = closed_way(planned(facts(), option="roll-back"), "roll-back")
+    assert refusal is not None
+    assert refusal.problem == "roll-back: the newest version (2) has run, or none is before it"
 
 
 @pytest.mark.parametrize(
