@@ -1,7 +1,7 @@
 """Bring the application back: replace its pods, undo a bad version, give it more room; or say who has to act."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
@@ -9,7 +9,7 @@ from checks.application_options import Wanted, application_plan, closed_way, han
 from checks.run_names import application_failure_name
 from checks.severity import severity_of
 from recovery.errors import VerificationFailed
-from recovery.facts import ApplicationFacts, Mode, Option, Plan
+from recovery.facts import ApplicationFacts, Mode, Outcome, Plan, PlannedAction, RecoveryReport
 from recovery.gate import granted
 from recovery.incident import IncidentFolder, new_incident_id
 from recovery.site import site
@@ -21,7 +21,8 @@ from tasks.history import measured_recoveries
 from tasks.incidents import in_incident, note_event, publish_metrics, recovered, set_severity
 from tasks.plans import show_plan
 from tasks.site_lease import holding_site
-from tasks.step import note, runbook, warn
+from tasks.step import note, runbook
+from tasks.ways import go_ways
 from tasks.workloads import (
     Component,
     delete_failed_pods,
@@ -46,20 +47,6 @@ class Request:
     option: Way | None
     replicas: int
     clock: Clock
-
-
-@dataclass(frozen=True)
-class RecoveryReport:
-    """What was wrong, what was done, and what was measured."""
-
-    scenario: str
-    incident: str | None
-    outcome: Literal["healthy", "planned", "recovered"]
-    cause: str
-    detail: str
-    plan: Plan
-    done: tuple[str, ...]
-    metrics: tuple[dict[str, str], ...]
 
 
 @runbook("Application server failure", application_failure_name)
@@ -138,7 +125,9 @@ def recover_once(
     show_plan(plan)
     refuse_what_does_not_help(plan, diagnosis, facts, request.option)
     await_approval(plan, opened, request.mode)
-    done = tuple(carried_out(plan, facts, opened))
+    if not plan.chosen:  # a run before this one has done it
+        prove(deployment.name)
+    done = go_ways(plan, lambda step: act(step, deployment.name, opened), lambda: prove(deployment.name))
     recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
     return report("recovered", opened, diagnosis, plan, done)
 
@@ -159,44 +148,24 @@ def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: Applicati
         granted(refusal)
 
 
-def carried_out(plan: Plan, facts: ApplicationFacts, opened: IncidentFolder) -> list[str]:
-    """Try one way after the other until the application is healthy; the ways that were gone."""
-    done: list[str] = []
-    if not plan.chosen:  # a run before this one has done it
-        verify_application_healthy(_HEALTHY_SECONDS)
-    for number, choice in enumerate(plan.chosen, 1):
-        begin = datetime.now(UTC)
-        done.append(choice.name)
-        try:
-            act(choice, facts, opened)
-            follow_rollout(facts.deployment.name)
-            verify_application_healthy(_HEALTHY_SECONDS)
-        except VerificationFailed as error:
-            note_option(choice, begin, "failed", error.problem)
-            if number == len(plan.chosen):
-                raise
-            warn(f"{choice.title} did not cure it: {error.problem}")
-        else:
-            note_option(choice, begin, "recovered", "")
-            break
-    return done
+def act(step: PlannedAction, name: str, opened: IncidentFolder) -> None:
+    """Do one step. Each first asks whether it is so already."""
+    match step.name:
+        case "delete_failed_pods":
+            delete_failed_pods(name)
+        case "restart_application":
+            restart_application(name, restart_token(opened))
+        case "roll_back":
+            roll_back(name, step.value or 0)
+        case "scale_up":
+            note_event("open task", task="scale-back", deployment=name, command="recover application scale-back")
+            scale_up(name, step.value or 0)
 
 
-def act(choice: Option, facts: ApplicationFacts, opened: IncidentFolder) -> None:
-    """Do what one way consists of. Each step first asks whether it is so already."""
-    name = facts.deployment.name
-    for step in choice.actions:
-        note_event("action", name=step.name, what=step.what)
-        match step.name:
-            case "delete_failed_pods":
-                delete_failed_pods(name)
-            case "restart_application":
-                restart_application(name, restart_token(opened))
-            case "roll_back":
-                roll_back(name, step.value or 0)
-            case "scale_up":
-                note_event("open task", task="scale-back", deployment=name, command="recover application scale-back")
-                scale_up(name, step.value or 0)
+def prove(name: str) -> None:
+    """Every pod is new and ready, and the application's own health check is green."""
+    follow_rollout(name)
+    verify_application_healthy(_HEALTHY_SECONDS)
 
 
 def restart_token(opened: IncidentFolder) -> str:
@@ -205,22 +174,11 @@ def restart_token(opened: IncidentFolder) -> str:
     return f"{opened.id}-{1 + len(ended)}"
 
 
-def note_option(choice: Option, begin: datetime, outcome: str, problem: str) -> None:
-    """Note how long a way took and what it came to: the next plan's estimate stands on it."""
-    seconds = round((datetime.now(UTC) - begin).total_seconds(), 1)
-    note_event("option", option=choice.name, seconds=seconds, outcome=outcome, problem=problem)
-
-
 def report(
-    outcome: Literal["healthy", "planned", "recovered"],
-    opened: IncidentFolder | None,
-    diagnosis: Diagnosis,
-    plan: Plan,
-    done: tuple[str, ...] = (),
+    outcome: Outcome, opened: IncidentFolder | None, diagnosis: Diagnosis, plan: Plan, done: tuple[str, ...] = ()
 ) -> RecoveryReport:
     """What the run came to; of an incident with the runbook's metrics table."""
     note(f"{diagnosis.cause}: {diagnosis.detail}" if outcome == "healthy" else outcome)
     metrics = tuple(publish_metrics(opened.read())) if opened else ()
-    return RecoveryReport(
-        SCENARIO, opened.id if opened else None, outcome, diagnosis.cause, diagnosis.detail, plan, done, metrics
-    )
+    incident = opened.id if opened else None
+    return RecoveryReport(SCENARIO, incident, outcome, diagnosis.cause, diagnosis.detail, plan, done, metrics)

@@ -24,6 +24,7 @@ from recovery.facts.data import (
 )
 from recovery.facts.incident import EvidenceFile, Incident, IncidentEvent, Moment
 from recovery.facts.plan import Mode, Option, Plan, PlanFact, PlannedAction, Policy
+from recovery.facts.report import Outcome, RecoveryReport
 from recovery.facts.restore import LeftOut, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
 from recovery.facts.run import Progress, Refusal
 from recovery.facts.server import Change, DatabaseAddress, Observation, ServerFacts
@@ -68,6 +69,7 @@ __all__ = [
     "Moment",
     "Observation",
     "Option",
+    "Outcome",
     "Plan",
     "PlanFact",
     "PlannedAction",
@@ -77,6 +79,7 @@ __all__ = [
     "Progress",
     "ReachedPoint",
     "RecordedFacts",
+    "RecoveryReport",
     "RecoveryTarget",
     "Refusal",
     "RepoFacts",
