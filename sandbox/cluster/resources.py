@@ -53,6 +53,9 @@ _ALL = (
     Resource("rolebindings", "RoleBinding", "rbac.authorization.k8s.io"),
 )
 
+# Not stored: measured when it is asked for.
+METRICS = Resource("pods", "PodMetrics", "metrics.k8s.io", "v1beta1")
+
 # What people type.
 _SHORT = {
     "pods": ["po"],
@@ -84,7 +87,7 @@ def discovery(group_path: str) -> Object | None:
         return {"kind": "APIVersions", "versions": ["v1"]}
     if group_path == "/apis":
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups()}
-    here = [resource for resource in _ALL if resource.path == group_path]
+    here = [resource for resource in (*_ALL, METRICS) if resource.path == group_path]
     if not here:
         return None
     verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
@@ -102,7 +105,7 @@ def discovery(group_path: str) -> Object | None:
 
 
 def _groups() -> list[Object]:
-    every = sorted({(one.group, one.api_version, one.version) for one in _ALL if one.group})
+    every = sorted({(one.group, one.api_version, one.version) for one in (*_ALL, METRICS) if one.group})
     return [
         {"name": group, "versions": [named], "preferredVersion": named}
         for group, api_version, version in every
