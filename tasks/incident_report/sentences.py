@@ -9,7 +9,7 @@ from typing import Any
 from checks.objectives import exact_span
 from recovery.facts import IncidentEvent, Moment
 from recovery.facts.incident import moment_of, span_of
-from recovery.redaction import redact
+from tasks.incident_report.document import readable
 
 Details = Mapping[str, Any]
 
@@ -19,11 +19,6 @@ def sentence(event: IncidentEvent) -> str:
     say = _SAID.get(event.event)
     text = say(event.details) if say else f"{event.event} {spoken(event.details)}"
     return readable(f"{text} ({event.by})" if event.by and event.event != "run" else text)
-
-
-def readable(text: str) -> str:
-    """A text with nothing in it that hides, or turns, what stands beside it; secrets masked."""
-    return redact("".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)).strip()
 
 
 def spoken(value: Any) -> str:
