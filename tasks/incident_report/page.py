@@ -45,7 +45,7 @@ p { white-space: pre-line; overflow-wrap: anywhere; }
 .yes { color: var(--verify); font-weight: 600; } .no { color: var(--failed); font-weight: 600; }
 .write { border: 1px solid var(--line); background: var(--shade); padding: .6rem .8rem; min-height: 6rem; margin: .8rem 0; }
 .write b { color: var(--soft); }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+svg { width: 100%; min-width: 40rem; height: auto; font: 12px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .axis { fill: var(--soft); font-size: 11px; }
 .grid { stroke: var(--line); stroke-width: 1; }
 .legend { color: var(--soft); font-size: .82rem; } .legend span { display: inline-block; margin-right: 1rem; }
@@ -115,7 +115,7 @@ def _timeline(timeline: Timeline) -> str:
     if not drawn:
         return "<p>Nothing to draw yet.</p>"
     legend = "".join(f'<span><i class="{kind}"></i>{_plain(means)}</span>' for kind, means in _LEGEND)
-    return f'{drawn}\n<p class="legend">{legend}</p>'
+    return f'<div class="wide">{drawn}</div>\n<p class="legend">{legend}</p>'
 
 
 def _plain(text: str) -> str:

@@ -83,7 +83,7 @@ def test_it_is_read_without_a_network_in_the_light_the_dark_and_on_a_telephone(b
     pictures = Path(os.environ.get("SCREENSHOTS", tmp_path))
     colours = set()
     for scheme, width in (("light", 1000), ("dark", 1000), ("light", 400)):
-        page = browser.new_page(viewport={"width": width, "height": 880}, color_scheme=scheme)
+        page = browser.new_page(viewport={"width": width, "height": 1270}, color_scheme=scheme)
         page.set_default_timeout(PATIENCE * 1000)
         asked: list[str] = []
         said: list[str] = []

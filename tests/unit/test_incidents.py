@@ -27,6 +27,7 @@ from tasks.incidents import (
     note_event,
     note_moment,
     open_incident,
+    past_incidents,
     publish_metrics,
     read_incident,
     recovered,
@@ -221,6 +222,19 @@ def test_a_dead_bucket_is_one_warning(journal: Journal) -> None:
     assert len(folder.read().of_kind("note")) == 20
     [said] = warnings(journal)
     assert said.startswith(f"incident {folder.id} is noted on this machine only for now: bucket clickview-backups")
+
+
+def test_the_history_of_this_machine_is_there_without_the_bucket(journal: Journal, tmp_path: Path) -> None:
+    open_incident_folder(site().incidents_dir, "INC-0").note("opened", scenario="cache-failure")
+    assert [one.id for one in past_incidents()] == ["INC-0"]
+    [said] = warnings(journal)
+    assert said.startswith("estimates are made without some former incidents: what other machines noted: bucket ")
+    with writing_to(open_journal(tmp_path / "state" / "runs", "application-failure")) as later:
+        open_incident("application-failure", "INC-1")
+        assert [one.id for one in past_incidents()] == ["INC-1", "INC-0"]
+    assert [one.split(":")[0] for one in warnings(later) if "noted on this machine only" not in one] == [
+        "what other machines noted of INC-1 could not be read"
+    ]
 
 
 @pytest.fixture
