@@ -11,13 +11,33 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from recovery.errors import GateRefused, SettingsInvalid
-from recovery.facts.approval import Answer, Request
+from recovery.facts import Answer, Plan, Request
 from recovery.journal import plain
 from recovery.ownership import make_folder, make_ours, names_in, read_ours
 from recovery.redaction import redacted
+
+
+class Way(Protocol):
+    """One way to hear a person's answer. None of them may hold up the others, or fail."""
+
+    def open(self, plan: Plan, request: Request) -> None:
+        """Begin to ask."""
+
+    def heard(self) -> Answer | None:
+        """What was answered since the last look, if anything; never waits."""
+
+    def ask_again(self, problem: str) -> None:
+        """What was heard was no answer, or came too late; say so, and ask again when it still waits."""
+
+    def close(self, answer: Answer | None) -> None:
+        """Ask no more; this was the answer, or nobody gave one."""
+
+
+# The ways of this process beside the Prefect UI and the file: the terminal of a `recover` command.
+WAYS: list[Way] = []
 
 _REQUEST = re.compile(r"(\d{3})-([0-9a-f]{64})")
 _LONGEST = 1000

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from recovery.adapters.application import Application
     from recovery.adapters.pgbackrest.copies import RestoredCopies
     from recovery.adapters.process import Host
+    from recovery.adapters.redis_server import RedisServer
+    from recovery.adapters.s3 import DocumentBucket
     from recovery.adapters.secrets import Secrets
-    from recovery.adapters.services import Service
+    from recovery.adapters.site_lease import SiteLease
     from recovery.facts import DatabaseAddress
-    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection
+    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Service, Workloads
+    from recovery.settings.services import Role
 
 
 class Site:
@@ -65,11 +68,11 @@ class Site:
 
         return PgBackRest(self.settings, self.host, self.secrets)
 
-    @cached_property
-    def primary_service(self) -> Service:
-        from recovery.adapters.services import locate_service
+    def service(self, role: Role) -> Service:
+        """What plays a role, to be looked at, started and stopped."""
+        from recovery.adapters.services import Means, locate_service
 
-        return locate_service(self.settings.services.database, self.host, self.settings.database)
+        return locate_service(self.settings, role, Means(lambda: self.workloads, self.secrets.reveal))
 
     @cached_property
     def evidence(self) -> Documents:
@@ -79,14 +82,22 @@ class Site:
         """Where the record of an incident, or of all, outlives this machine."""
         return self._evidence(f"/incidents/{incident}".rstrip("/"))
 
-    def _evidence(self, below: str) -> Documents:
+    @cached_property
+    def lease(self) -> SiteLease:
+        """Who may recover this site now: beside the evidence."""
+        from recovery.adapters.site_lease import SiteLease
+
+        return SiteLease(self._evidence("", patient=False), self.settings.site.name)
+
+    def _evidence(self, below: str, *, patient: bool = True) -> DocumentBucket:
         from recovery.adapters.s3 import DocumentBucket
 
         settings = self.settings
         repo = next(
             (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
         )
-        return DocumentBucket(repo, settings.evidence_bucket, f"{settings.evidence.prefix}{below}", self.secrets)
+        prefix = f"{settings.evidence.prefix}{below}"
+        return DocumentBucket(repo, settings.evidence_bucket, prefix, self.secrets, patient=patient)
 
     def records(self, repo: int) -> Documents:
         """Where the records of a repository's sets are: in its own bucket, so that they are there when it is."""
@@ -121,6 +132,20 @@ class Site:
         from recovery.adapters.application import Application
 
         return Application(self.settings.application)
+
+    @cached_property
+    def cache(self) -> RedisServer:
+        from recovery.adapters.redis_server import RedisServer
+
+        return RedisServer(self.settings.redis, self.secrets.reveal(self.settings.redis.password))
+
+    @cached_property
+    def workloads(self) -> Workloads:
+        """What runs the application."""
+        from checks.rollout import judge_rollout
+        from recovery.adapters.kubernetes.workloads import KubernetesWorkloads
+
+        return KubernetesWorkloads(self.settings.kubernetes, judge_rollout)
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""
