@@ -26,6 +26,7 @@ from tasks.incident_copies import IncidentCopies, noted_elsewhere
 from tasks.known_incidents import read_incidents
 from tasks.step import note, warn
 
+_LOOK_SECONDS = 5.0  # a recovery begins without what others noted
 _HISTORY_SECONDS = 4.0
 
 __all__ = [
@@ -162,7 +163,7 @@ def past_incidents() -> tuple[Incident, ...]:
 def _learn(folder: IncidentFolder) -> bool:
     """Read what other machines noted; whether the bucket answered."""
     try:
-        folder.learn(noted_elsewhere(folder.id))
+        folder.learn(noted_elsewhere(folder.id, seconds=_LOOK_SECONDS))
     except (OSError, RecoveryError) as error:
         problem = error.problem if isinstance(error, RecoveryError) else str(error)
         warn(f"what other machines noted of {folder.id} could not be read: {problem}")

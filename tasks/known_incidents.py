@@ -21,7 +21,7 @@ from recovery.roles import Documents
 from recovery.site import site
 from tasks.incident_copies import noted_elsewhere, within
 
-_LIST_SECONDS = 20.0
+LOOK_SECONDS = 20.0  # a person waits; S3's client alone takes some to load on a busy machine
 _SIDE_BY_SIDE = 8
 _SHOWN = 10
 
@@ -36,7 +36,7 @@ class KnownIncidents:
     unseen: tuple[str, ...]
 
 
-def read_incidents(*, seconds: float | None = _LIST_SECONDS) -> KnownIncidents:
+def read_incidents(*, seconds: float | None = LOOK_SECONDS) -> KnownIncidents:
     """Every incident that this machine or the bucket knows of; with no `seconds` for the bucket, this machine alone.
 
     Waits: for a list and then for what is in it, `seconds` each at most.
@@ -64,7 +64,7 @@ def find_incident(incident_id: str) -> tuple[Incident, tuple[str, ...]]:
     if incident_id_refusal(incident_id) is None:
         noted = IncidentFolder(incident_id, site().incidents_dir / incident_id).known()
         try:
-            noted = together(noted, noted_elsewhere(incident_id))
+            noted = together(noted, noted_elsewhere(incident_id, seconds=LOOK_SECONDS))
         except RecoveryError as error:
             unseen.append(f"what other machines noted of {incident_id}: {error.problem}")
     known = incident_from(incident_id, noted)
@@ -74,7 +74,7 @@ def find_incident(incident_id: str) -> tuple[Incident, tuple[str, ...]]:
 
 
 def _unknown(incident_id: str, unseen: list[str]) -> GateRefused:
-    names = [one.id for one in read_incidents(seconds=None if unseen else _LIST_SECONDS).incidents]
+    names = [one.id for one in read_incidents(seconds=None if unseen else LOOK_SECONDS).incidents]
     known = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     missed = f" ({'; '.join(unseen)})" if unseen else ""
     return GateRefused(

@@ -11,7 +11,7 @@ from recovery.facts import Incident, IncidentEvent, Moment
 from tasks.incident_report.document import Block, Document, Items, Paragraph, Section, Table, ToType
 from tasks.incident_report.gathered import Gathered, RunStory
 from tasks.incident_report.lanes import timeline
-from tasks.incident_report.sentences import digest, lasted, options, sentence
+from tasks.incident_report.sentences import digest, lasted, options, sentence, spoken
 
 _MOST_STEPS = 300
 
@@ -32,6 +32,9 @@ def _sections(found: Gathered) -> Iterator[Section]:
     yield Section("What happened", [_table([_event(one) for one in known.events if one.event != "evidence"])])
     plans = {str(one.details.get("digest", "")): one for one in known.of_kind("plan")}
     yield Section("Plans", [_table([_plan(one) for one in plans.values()])])
+    for plan in plans.values():
+        if seen := _seen(plan):
+            yield Section(f"What plan {digest(plan.details)} was made from", [Table(seen)], level=3)
     yield Section("Approvals", [_table(_approvals(found))])
     yield Section("Actions", [_table([_action(one) for one in known.of_kind("action", "option")])])
     yield Section("Runs", [_table([_run(one) for one in found.runs])])
@@ -108,6 +111,11 @@ def _plan(one: IncidentEvent) -> dict[str, str]:
     }
 
 
+def _seen(one: IncidentEvent) -> list[dict[str, str]]:
+    facts = one.details.get("facts")
+    return [{"Fact": name, "Seen": spoken(value)} for name, value in facts.items()] if isinstance(facts, dict) else []
+
+
 def _approvals(found: Gathered) -> list[dict[str, str]]:
     return [
         {
@@ -129,7 +137,7 @@ def _action(one: IncidentEvent) -> dict[str, str]:
         "Action": str(name),
         "What": str(one.details.get("what", "")),
         "Took": lasted(one.details),
-        "Outcome": str(one.details.get("outcome", "")),
+        "Outcome": ": ".join(str(one.details[key]) for key in ("outcome", "problem") if one.details.get(key)),
     }
 
 

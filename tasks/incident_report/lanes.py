@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from checks.objectives import exact_span
-from recovery.facts import Incident, Moment
+from recovery.facts import Incident, IncidentEvent, Moment
+from recovery.facts.incident import span_of
 from tasks.incident_report.document import Bar, Lane, Timeline
 from tasks.incident_report.gathered import Approval, Gathered, RunStory
 from tasks.incident_report.sentences import sentence
@@ -67,8 +68,13 @@ def _run(one: RunStory) -> Lane:
 
 def _actions(known: Incident) -> Iterator[Lane]:
     bars = tuple(
-        Bar(one.at.timestamp(), one.at.timestamp(), "action", f"{one.at:%H:%M:%S} {sentence(one)}")
+        Bar((one.at - _lasted(one)).timestamp(), one.at.timestamp(), "action", f"{one.at:%H:%M:%S} {sentence(one)}")
         for one in known.of_kind("action")
     )
     if bars:
         yield Lane("actions", bars)
+
+
+def _lasted(one: IncidentEvent) -> timedelta:
+    """How long an action took that was noted at its end; one that was noted as it began does not say."""
+    return max(timedelta(0), span_of(one.details.get("seconds")) or timedelta(0))

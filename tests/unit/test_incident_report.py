@@ -102,6 +102,9 @@ def story(folder: IncidentFolder, word: str = "users wait") -> None:
     folder.note(
         "plan", digest=PLAN, chosen=[{"name": word, "title": word}], rejected=[{"name": "scale-up", "rejected": word}]
     )
+    folder.note(
+        "plan", digest=PLAN, chosen=[word], rejected={"scale-up": word}, facts={word: word, "cause": "bad image"}
+    )
     folder.note("approval asked", digest=PLAN, summary=word)
     folder.note("approval", by=word, digest=PLAN, granted=True, user="root", reason=word, way="terminal")
     folder.note("action", name=word, what=word, seconds=2, outcome=word)
@@ -132,6 +135,7 @@ def test_everything_that_is_known_is_in_both(folder: IncidentFolder) -> None:
         "handed over to database-failure",
         "it was killed, or still runs",
         "scale-up: users wait",
+        "bad image",
     ):
         assert known in text, known
         assert known.replace("#", r"#") in markdown.replace("\\", "").replace("&lt;", "<"), known
@@ -151,7 +155,7 @@ def test_a_name_does_nothing_to_the_page(folder: IncidentFolder) -> None:
     assert "\u0007" not in html + markdown
     assert "<script" not in markdown
     widths = {len(re.findall(r"(?<!\\)\|", line)) for line in markdown.splitlines() if line.startswith("| Plan ")}
-    assert len(widths) == 2  # plans and approvals: of each, head and rows alike
+    assert len(widths) == 2, widths  # plans and approvals: of each, head and rows alike
     for table in re.findall(r"(?:^\|.*\n)+", markdown, re.MULTILINE):
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1, table
 
@@ -233,7 +237,10 @@ def test_a_long_journal_is_cut_and_says_so(folder: IncidentFolder) -> None:
         ("option", {"option": "restart", "seconds": 61, "outcome": "recovered"}, "option restart recovered after 1 min 1 s"),
         ("recovered", {"moment": NOON.isoformat(), "data_loss_seconds": 60},
          "recovered: the application's own health is green at 2026-01-15 12:00:00 UTC; data lost: 1 min"),
-        ("task done", {"name": "scale back"}, "done: scale back"),
+        ("task done", {"task": "scale-back", "deployment": "backend"}, "done: scale-back of backend"),
+        ("approval unanswered", {"digest": PLAN}, "nobody answered for plan 3f9a3f9a3f9a in time"),
+        ("lease", {"holder": "run-1", "token": 7, "reason": "it is dead"},
+         "the site is held by run-1 (token 7, taken over: it is dead)"),
         ("else", {"a": 1, "b": None, "c": ["x", {"y": True}]}, "else a: 1, c: x; y: true"),
         ("action", {"seconds": "soon"}, "action"),
         ("plan", {"chosen": 7, "rejected": None}, "plan  · chosen: 7"),

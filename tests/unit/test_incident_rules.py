@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks.history import median_recovery, metric_history
+from checks.history import median_recoveries, median_recovery, metric_history
 from checks.incident import (
     SCENARIOS,
     closed_refusal,
@@ -83,6 +83,11 @@ def test_what_is_left_to_do() -> None:
     task = told(1, "open task", name="scale back", command="recover application scale-back")
     known = incident(task, told(2, "open task", name="other"), told(3, "task done", name="other"))
     assert [(one.name, one.command) for one in open_tasks(known)] == [("scale back", "recover application scale-back")]
+    sized = {"task": "scale-back", "deployment": "clickview-backend"}
+    assert [one.name for one in open_tasks(incident(told(1, "open task", **sized)))] == [
+        "scale-back of clickview-backend"
+    ]
+    assert open_tasks(incident(told(1, "open task", **sized), told(2, "task done", **sized))) == ()
     over = whole(1, 2, 3)
     assert view_of(known, SITE, at(5)).left_to_do == [
         "scale back: recover application scale-back",
@@ -216,6 +221,10 @@ def test_an_estimate_is_the_median_of_what_recovered_by_this_option() -> None:
     assert median_recovery(known, "application-failure", "restart") == timedelta(minutes=2)
     assert median_recovery(known, "application-failure", "scale-up") is None
     assert median_recovery([], "application-failure", "restart") is None
+    assert median_recoveries(known, "application-failure") == {
+        "restart": timedelta(minutes=2),
+        "roll-back": timedelta(seconds=9),
+    }
 
 
 def test_after_a_handing_over_an_option_counts_for_its_own_scenario() -> None:

@@ -63,7 +63,7 @@ def _a_site_whose_bucket_is_dead(
 ) -> Iterator[None]:
     use_settings(tmp_path, monkeypatch, port=1)
     if "bucket" not in request.node.name:  # nobody waits for it where it is not what is tested
-        monkeypatch.setattr("tasks.incidents.noted_elsewhere", lambda _incident: {})
+        monkeypatch.setattr("tasks.incidents.noted_elsewhere", lambda _incident, seconds: {})
         monkeypatch.setattr("tasks.incident_copies.IncidentCopies._start", lambda _copies: None)
     yield
     site.cache_clear()
@@ -247,7 +247,7 @@ def hung_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 @pytest.mark.usefixtures("hung_bucket")
 def test_a_hung_bucket_holds_up_no_recovery(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("tasks.incident_copies._LOOK_SECONDS", "tasks.incident_copies._LAST_SECONDS"):
+    for place in ("tasks.incidents._LOOK_SECONDS", "tasks.incident_copies._LAST_SECONDS"):
         monkeypatch.setattr(place, 0.5)
     begin = time.monotonic()
     with in_incident("application-failure", "INC-1"):
