@@ -76,6 +76,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "BACKUP_S3_REGION": REGIONS["east"],
         "PRIMARY_BACKUP_BUCKET": BUCKETS["east"],
         "PGPASSFILE": str(write_passfile(sandbox)),
+        "KUBECONFIG": str(sandbox.folder / "kubernetes" / "admin.kubeconfig"),
     }
     return values | _zone(sandbox)
 

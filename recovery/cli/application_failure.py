@@ -50,6 +50,7 @@ def application_failure(
     take_over: Annotated[
         str | None, text(help="take the site from another recovery, which is surely dead: why", metavar="WHY")
     ] = None,
+    drill: Annotated[bool, typer.Option("--drill", help="it was broken on purpose: it counts as a drill")] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the application back (scenario 2): failed or hung pods, a bad version, too few pods.
@@ -71,6 +72,7 @@ def application_failure(
             detected=detected,
             started_by=by or who_types(),
             take_over=take_over,
+            drill=drill,
         )
     show_report(found, as_json)
 

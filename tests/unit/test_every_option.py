@@ -24,6 +24,8 @@ NOT_OURS = {
 
 # Which command starts a deployment's flow, and which of its options becomes a parameter of another name.
 COMMAND_OF = {
+    "application-failure": "application-failure",
+    "application-scale-back": "application scale-back",
     "backup": "backup run",
     "backup-check": "backup check",
     "backup-expire": "backup expire",
@@ -32,7 +34,7 @@ COMMAND_OF = {
     "restore-test": "backup test",
     "site-prepare": "site prepare",
 }
-OPTION_OF = {"kind": "--type", "read_files": "--quick", "validate_only": "--validate-only"}
+OPTION_OF = {"kind": "--type", "read_files": "--quick", "validate_only": "--validate-only", "started_by": "--by"}
 
 FOUND = marks()
 
