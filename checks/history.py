@@ -37,17 +37,19 @@ def metric_history(incidents: Iterable[Incident], objectives: ObjectivesSettings
 
 def median_recovery(incidents: Iterable[Incident], scenario: str, option: str) -> timedelta | None:
     """How long an option of a scenario usually took until the application was well again; None when it never was."""
-    spans = [
-        span
-        for one in incidents
-        for event in one.of_kind("option")
-        if event.details.get("option") == option
-        and event.details.get("outcome") == "recovered"
-        and str(event.details.get("scenario") or one.scenario) == scenario
-        and (span := span_of(event.details.get("seconds"))) is not None
-        and span >= timedelta(0)
-    ]
-    return _median(spans)
+    return median_recoveries(incidents, scenario).get(option)
+
+
+def median_recoveries(incidents: Iterable[Incident], scenario: str) -> dict[str, timedelta]:
+    """The same of every option that ever brought this scenario to its end."""
+    spans: dict[str, list[timedelta]] = {}
+    for one in incidents:
+        for event in one.of_kind("option"):
+            span = span_of(event.details.get("seconds"))
+            ended = event.details.get("outcome") == "recovered" and span is not None and span >= timedelta(0)
+            if ended and span is not None and str(event.details.get("scenario") or one.scenario) == scenario:
+                spans.setdefault(str(event.details.get("option", "")), []).append(span)
+    return {option: found for option, known in spans.items() if (found := _median(known)) is not None}
 
 
 def _rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from recovery.facts import Incident, IncidentEvent, Moment
 
@@ -84,13 +85,19 @@ def needs_somebody(known: Incident) -> bool:
 def open_tasks(known: Incident) -> tuple[OpenTask, ...]:
     """What runs left to be done later and nobody has done yet."""
     found: dict[str, OpenTask] = {}
-    for one in known.events:
-        name = str(one.details.get("name", one.details.get("task", "")))
-        if one.event == "open task":
-            found[name] = OpenTask(name, str(one.details.get("command", "")), one.at)
-        elif one.event == "task done":
+    for one in known.of_kind("open task", "task done"):
+        name = task_name(one.details)
+        if one.event == "task done":
             found.pop(name, None)
+        elif name not in found:
+            found[name] = OpenTask(name, str(one.details.get("command", "")), one.at)
     return tuple(found.values())
+
+
+def task_name(details: Mapping[str, Any]) -> str:
+    """What is to be done, and to what: `scale-back of clickview-backend`."""
+    name, what = str(details.get("name", details.get("task", ""))), details.get("deployment")
+    return f"{name} of {what}" if what else name
 
 
 def acknowledged_by(known: Incident) -> IncidentEvent | None:

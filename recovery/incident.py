@@ -60,14 +60,12 @@ class IncidentFolder:
 
     def note(self, event: str, *, by: str = "", **details: Any) -> IncidentEvent:
         """Add an event and have it on disk before going on; secrets are masked."""
-        entry = {**details, "at": datetime.now(UTC).isoformat(), "event": event, "by": by}
-        line = json.dumps(redacted(json.loads(json.dumps(entry, default=plain))))
+        told = {"at": datetime.now(UTC).isoformat(), "event": event, "by": by}
+        line = json.dumps(redacted(json.loads(json.dumps(told | details | told, default=plain))))
         with open_ours(self.events_file, "a+", rights=0o640) as out:
             end = os.fstat(out.fileno()).st_size
-            if end and os.pread(out.fileno(), 1, end - 1) != b"\n":
-                out.write("\n")  # a crash cut the last line short: it must not spoil this one
-            out.write(line + "\n")
-            out.flush()
+            cut_short = end and os.pread(out.fileno(), 1, end - 1) != b"\n"  # by a crash: it must not spoil this one
+            os.write(out.fileno(), (b"\n" if cut_short else b"") + line.encode() + b"\n")  # at once: others write, too
             os.fsync(out.fileno())
         return _event(json.loads(line), _machine())
 

@@ -11,6 +11,7 @@ from recovery.facts import Incident, Moment
 from recovery.incident import incident_folders
 from recovery.site import site
 from tasks.incidents import note_moment
+from tasks.known_incidents import read_incidents
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def incident_under_way(scenario: str, *, drill: bool) -> str | None:
 
     The newest one, when there are several.
     """
-    known = (folder.read() for folder in incident_folders(site().incidents_dir))
+    known = read_incidents(seconds=None).incidents  # one that cannot be read must not end a recovery
     going = [one for one in known if _goes_on(one, scenario, drill)]
     return max(going, key=lambda one: one.events[-1].at).id if going else None
 

@@ -23,6 +23,7 @@ class IncidentRun:
     journal: Journal | None
     copies: IncidentCopies
     told: set[str] = field(default_factory=set)
+    bucket_is_silent: bool = False
 
     @property
     def name(self) -> str:

@@ -16,7 +16,6 @@ from recovery.site import site
 
 R = TypeVar("R")
 
-_LOOK_SECONDS = 8.0  # a recovery begins without what others noted; S3's client alone takes some seconds to load
 _LAST_SECONDS = 5.0  # at its end a recovery waits so long for its copies
 _REST_SECONDS = 60.0  # a bucket that failed is left alone for a while
 
@@ -110,10 +109,10 @@ class IncidentCopies:
             return file
 
 
-def noted_elsewhere(incident_id: str) -> Mapping[str, bytes]:
+def noted_elsewhere(incident_id: str, *, seconds: float) -> Mapping[str, bytes]:
     """What machines put into the bucket of this incident: name of the events file → content.
 
-    Raises: RecoveryError when the bucket cannot be read within some seconds.
+    Raises: RecoveryError when the bucket cannot be read within `seconds`.
     """
 
     def look() -> Mapping[str, bytes]:
@@ -121,7 +120,7 @@ def noted_elsewhere(incident_id: str) -> Mapping[str, bytes]:
         names = [name for name in documents.names() if is_events_file(name)]
         return {name: documents.read(name) or b"" for name in names}
 
-    return within(_LOOK_SECONDS, look)
+    return within(seconds, look)
 
 
 def within(seconds: float, look: Callable[[], R]) -> R:

@@ -23,7 +23,11 @@ from tasks.artifacts import publish_table
 from tasks.current_incident import IncidentRun, current, enter, moment_text
 from tasks.evidence import keep_evidence
 from tasks.incident_copies import IncidentCopies, noted_elsewhere
+from tasks.known_incidents import read_incidents
 from tasks.step import note, warn
+
+_LOOK_SECONDS = 5.0  # a recovery begins without what others noted
+_HISTORY_SECONDS = 4.0
 
 __all__ = [
     "in_incident",
@@ -32,6 +36,7 @@ __all__ = [
     "note_event",
     "note_moment",
     "open_incident",
+    "past_incidents",
     "publish_metrics",
     "read_incident",
     "recovered",
@@ -47,14 +52,13 @@ def open_incident(scenario: str, incident: str | None, *, drill: bool = False, s
     Raises: GateRefused for another scenario's incident, unless that handed over. SettingsInvalid for a wrong name.
     """
     folder = open_incident_folder(site().incidents_dir, incident or new_incident_id())
-    if incident:
-        _learn(folder)
+    learned = _learn(folder) if incident else True
     known = folder.read()
     require(
         incident_refusal(known, scenario, drill=drill),
         next_step="leave out --incident for a new one; recover incident list shows those that are known",
     )
-    run = IncidentRun(folder, current_journal(), IncidentCopies(folder))
+    run = IncidentRun(folder, current_journal(), IncidentCopies(folder), bucket_is_silent=not learned)
     enter(run)
     if incident:
         run.copies.copy_all()
@@ -142,12 +146,29 @@ def publish_metrics(incident: Incident) -> list[dict[str, str]]:
     return rows
 
 
-def _learn(folder: IncidentFolder) -> None:
+def past_incidents() -> tuple[Incident, ...]:
+    """What former incidents and drills told, for the plan's estimates: from this machine, and the bucket when it answers.
+
+    Waits: some seconds for a bucket that hangs, and not at all when it was silent in this run.
+    """
+    run = current()
+    if run and (run.bucket_is_silent or run.copies.trouble):
+        return read_incidents(seconds=None).incidents
+    found = read_incidents(seconds=_HISTORY_SECONDS)
+    if found.unseen:
+        warn(f"estimates are made without some former incidents: {'; '.join(found.unseen)}")
+    return found.incidents
+
+
+def _learn(folder: IncidentFolder) -> bool:
+    """Read what other machines noted; whether the bucket answered."""
     try:
-        folder.learn(noted_elsewhere(folder.id))
+        folder.learn(noted_elsewhere(folder.id, seconds=_LOOK_SECONDS))
     except (OSError, RecoveryError) as error:
         problem = error.problem if isinstance(error, RecoveryError) else str(error)
         warn(f"what other machines noted of {folder.id} could not be read: {problem}")
+        return False
+    return True
 
 
 def _whereabouts(journal: Journal | None) -> dict[str, Any]:

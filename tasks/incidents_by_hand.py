@@ -15,7 +15,7 @@ from recovery.incident import IncidentFolder, new_incident_id, open_incident_fol
 from recovery.site import site
 from tasks.current_incident import moment_text
 from tasks.incident_copies import IncidentCopies, noted_elsewhere
-from tasks.known_incidents import find_incident
+from tasks.known_incidents import LOOK_SECONDS, find_incident
 
 _NEXT_MOMENT = "look at the clock and the zone, and write it again"
 
@@ -94,7 +94,7 @@ def _folder(incident_id: str, *, given: bool) -> tuple[IncidentFolder, tuple[str
     folder = open_incident_folder(site().incidents_dir, incident_id)
     if given:
         try:
-            folder.learn(noted_elsewhere(incident_id))
+            folder.learn(noted_elsewhere(incident_id, seconds=LOOK_SECONDS))
         except RecoveryError as error:
             return folder, (f"what other machines noted of {incident_id}: {error.problem}",)
     return folder, ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from recovery.errors import GateRefused, RecoveryError
@@ -22,7 +21,7 @@ from recovery.roles import Documents
 from recovery.site import site
 from tasks.incident_copies import noted_elsewhere, within
 
-_LIST_SECONDS = 20.0
+LOOK_SECONDS = 20.0  # a person waits; S3's client alone takes some to load on a busy machine
 _SIDE_BY_SIDE = 8
 _SHOWN = 10
 
@@ -37,14 +36,17 @@ class KnownIncidents:
     unseen: tuple[str, ...]
 
 
-def read_incidents() -> KnownIncidents:
-    """Every incident that this machine or the bucket knows of."""
+def read_incidents(*, seconds: float | None = LOOK_SECONDS) -> KnownIncidents:
+    """Every incident that this machine or the bucket knows of; with no `seconds` for the bucket, this machine alone.
+
+    Waits: for a list and then for what is in it, `seconds` each at most.
+    """
     here, unseen = _noted_here()
     there: Noted = {}
     try:
-        documents = site().incident_documents()
-        there, missed = _noted_there(documents, within(_LIST_SECONDS, documents.sizes), here)
-        unseen += missed
+        if seconds is not None:
+            there, missed = _noted_there(here, seconds)
+            unseen += missed
     except RecoveryError as error:
         unseen.append(f"what other machines noted: {error.problem}")
     found = [incident_from(one, together(here.get(one, {}), there.get(one, {}))) for one in {**here, **there}]
@@ -62,7 +64,7 @@ def find_incident(incident_id: str) -> tuple[Incident, tuple[str, ...]]:
     if incident_id_refusal(incident_id) is None:
         noted = IncidentFolder(incident_id, site().incidents_dir / incident_id).known()
         try:
-            noted = together(noted, noted_elsewhere(incident_id))
+            noted = together(noted, noted_elsewhere(incident_id, seconds=LOOK_SECONDS))
         except RecoveryError as error:
             unseen.append(f"what other machines noted of {incident_id}: {error.problem}")
     known = incident_from(incident_id, noted)
@@ -72,25 +74,13 @@ def find_incident(incident_id: str) -> tuple[Incident, tuple[str, ...]]:
 
 
 def _unknown(incident_id: str, unseen: list[str]) -> GateRefused:
-    others = [] if unseen else list(read_incidents().incidents)
-    if unseen:
-        others = [IncidentFolder.read(one) for one in _readable()]
-    names = [one.id for one in others if one.events]
+    names = [one.id for one in read_incidents(seconds=None if unseen else LOOK_SECONDS).incidents]
     known = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     missed = f" ({'; '.join(unseen)})" if unseen else ""
     return GateRefused(
         f"there is no incident {incident_id!r}{missed}; known: {known or 'none'}",
         "choose one of: recover incident list",
     )
-
-
-def _readable() -> Iterable[IncidentFolder]:
-    for folder in incident_folders(site().incidents_dir):
-        try:
-            folder.known()
-        except RecoveryError:
-            continue
-        yield folder
 
 
 def _noted_here() -> tuple[Noted, list[str]]:
@@ -109,15 +99,17 @@ def _noted_here() -> tuple[Noted, list[str]]:
     return noted, unseen
 
 
-def _noted_there(documents: Documents, sizes: dict[str, int], here: Noted) -> tuple[Noted, list[str]]:
+def _noted_there(here: Noted, seconds: float) -> tuple[Noted, list[str]]:
     """What is in the bucket and not already here: files only grow, so one of the same size is the same."""
+    documents = site().incident_documents()
+    sizes = within(seconds, documents.sizes)
     wanted = []
     for name, size in sizes.items():
         incident, _, file = name.partition("/")
         ours = is_events_file(file) and incident_id_refusal(incident) is None
         if ours and len(here.get(incident, {}).get(file, b"")) < size:
             wanted.append(name)
-    found, unseen = _read_together(documents, wanted)
+    found, unseen = _read_together(documents, wanted, seconds)
     noted: Noted = {}
     for name, content in found.items():
         incident, _, file = name.partition("/")
@@ -125,7 +117,7 @@ def _noted_there(documents: Documents, sizes: dict[str, int], here: Noted) -> tu
     return noted, unseen
 
 
-def _read_together(documents: Documents, names: list[str]) -> tuple[dict[str, bytes], list[str]]:
+def _read_together(documents: Documents, names: list[str], seconds: float) -> tuple[dict[str, bytes], list[str]]:
     """Several documents side by side, as many as come in time. In threads that die with us."""
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     found: dict[str, bytes] = {}
@@ -144,7 +136,7 @@ def _read_together(documents: Documents, names: list[str]) -> tuple[dict[str, by
                 failed.append(error)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(_SIDE_BY_SIDE, len(names)))]
-    deadline = time.monotonic() + _LIST_SECONDS
+    deadline = time.monotonic() + seconds
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -152,7 +144,7 @@ def _read_together(documents: Documents, names: list[str]) -> tuple[dict[str, by
     read = dict(found)
     if len(read) == len(names):
         return read, []
-    why = failed[0].problem if failed else f"not within {_LIST_SECONDS:.0f} s"
+    why = failed[0].problem if failed else f"not within {seconds:.0f} s"
     return read, [f"{len(names) - len(read)} of {len(names)} files in the bucket: {why}"]
 
 

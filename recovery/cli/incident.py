@@ -183,12 +183,13 @@ def _view(known: Incident) -> IncidentView:
 
 def _row(view: IncidentView) -> tuple[str, ...]:
     from recovery.facts import Moment
+    from tasks.incident_report.document import readable
 
     known = view.incident
     left = [one.name for one in view.open_tasks]
     if view.post_mortem_due and not known.closed_at:
         left.append(f"post-mortem by {view.post_mortem_due:%Y-%m-%d}")
-    return (
+    cells = (
         known.id,
         f"{view.state}{' (drill)' if known.drill else ''}",
         known.severity,
@@ -197,6 +198,7 @@ def _row(view: IncidentView) -> tuple[str, ...]:
         _shown(known.moments.get(Moment.RECOVERED)),
         ", ".join(left),
     )
+    return tuple(map(readable, cells))
 
 
 def _shown(at: datetime | None) -> str:

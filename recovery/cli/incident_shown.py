@@ -8,6 +8,7 @@ from checks.incident_view import IncidentView
 from recovery.cli.output import table
 from recovery.facts import Moment
 from tasks.incident_report.contents import response_text
+from tasks.incident_report.document import readable
 from tasks.incident_report.sentences import sentence
 
 
@@ -15,15 +16,15 @@ def show_incident(view: IncidentView) -> None:
     """Print its moments, the runbook's metrics, what happened, and what is left to do."""
     known = view.incident
     kind = "drill" if known.drill else "incident"
-    print(f"{known.id}: {kind}, {view.state}; {known.scenario or 'scenario not known'}")
+    print(readable(f"{known.id}: {kind}, {view.state}; {known.scenario or 'scenario not known'}"))
     if known.summary:
-        print(known.summary)
-    table(("", ""), [one for one in _facts(view) if one[1]])
+        print(readable(known.summary))
+    table(("", ""), [(name, readable(value)) for name, value in _facts(view) if value])
     table(("metric", "target", "actual", "met"), [tuple(row.values()) for row in view.rows])
-    rows = [(f"{one.at:%Y-%m-%d %H:%M:%S}", one.writer, sentence(one)) for one in known.events]
+    rows = [(f"{one.at:%Y-%m-%d %H:%M:%S}", readable(one.writer), sentence(one)) for one in known.events]
     table(("when (UTC)", "noted by", "what"), rows)
     for left in view.left_to_do:
-        print(f"TO DO: {left}")
+        print(f"TO DO: {readable(left)}")
 
 
 def _facts(view: IncidentView) -> list[tuple[str, str]]:

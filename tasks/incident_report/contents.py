@@ -11,7 +11,7 @@ from recovery.facts import Incident, IncidentEvent, Moment
 from tasks.incident_report.document import Block, Document, Items, Paragraph, Section, Table, ToType
 from tasks.incident_report.gathered import Gathered, RunStory
 from tasks.incident_report.lanes import timeline
-from tasks.incident_report.sentences import digest, lasted, options, readable, sentence
+from tasks.incident_report.sentences import digest, lasted, options, sentence, spoken
 
 _MOST_STEPS = 300
 
@@ -32,16 +32,19 @@ def _sections(found: Gathered) -> Iterator[Section]:
     yield Section("What happened", [_table([_event(one) for one in known.events if one.event != "evidence"])])
     plans = {str(one.details.get("digest", "")): one for one in known.of_kind("plan")}
     yield Section("Plans", [_table([_plan(one) for one in plans.values()])])
+    for plan in plans.values():
+        if seen := _seen(plan):
+            yield Section(f"What plan {digest(plan.details)} was made from", [Table(seen)], level=3)
     yield Section("Approvals", [_table(_approvals(found))])
     yield Section("Actions", [_table([_action(one) for one in known.of_kind("action", "option")])])
     yield Section("Runs", [_table([_run(one) for one in found.runs])])
     for one in found.runs:
-        yield Section(readable(one.run), _steps(one), level=3)
+        yield Section(one.run, _steps(one), level=3)
     yield Section("Evidence", [_table([_evidence(one) for one in known.of_kind("evidence")])])
 
 
 def _to_write(view: IncidentView) -> Section:
-    causes: Block = Paragraph(readable(view.incident.causes)) if view.incident.causes else ToType("Causes")
+    causes: Block = Paragraph(view.incident.causes) if view.incident.causes else ToType("Causes")
     return Section(
         "To be written by people", [causes, ToType("What went well, what did not"), ToType("What we change")]
     )
@@ -68,7 +71,7 @@ def _facts(view: IncidentView) -> list[dict[str, str]]:
         "Owner": f"{view.owner_role.replace('_', ' ')}: {owner}",
         "Closed": _moment(known.closed_at),
     }
-    return [{"What": name, "Is": readable(value)} for name, value in facts.items() if value]
+    return [{"What": name, "Is": value} for name, value in facts.items() if value]
 
 
 def response_text(view: IncidentView) -> str:
@@ -97,15 +100,20 @@ def _moments(known: Incident) -> list[dict[str, str]]:
 
 
 def _event(one: IncidentEvent) -> dict[str, str]:
-    return {"When (UTC)": f"{one.at:%Y-%m-%d %H:%M:%S}", "Noted on": readable(one.writer), "What": sentence(one)}
+    return {"When (UTC)": f"{one.at:%Y-%m-%d %H:%M:%S}", "Noted on": one.writer, "What": sentence(one)}
 
 
 def _plan(one: IncidentEvent) -> dict[str, str]:
     return {
         "Plan": digest(one.details),
-        "Chosen": readable("; ".join(options(one.details.get("chosen"))) or "nothing"),
-        "Rejected, and why": readable("; ".join(options(one.details.get("rejected")))),
+        "Chosen": "; ".join(options(one.details.get("chosen"))) or "nothing",
+        "Rejected, and why": "; ".join(options(one.details.get("rejected"))),
     }
+
+
+def _seen(one: IncidentEvent) -> list[dict[str, str]]:
+    facts = one.details.get("facts")
+    return [{"Fact": name, "Seen": spoken(value)} for name, value in facts.items()] if isinstance(facts, dict) else []
 
 
 def _approvals(found: Gathered) -> list[dict[str, str]]:
@@ -114,9 +122,9 @@ def _approvals(found: Gathered) -> list[dict[str, str]]:
             "Plan": one.plan[:12],
             "Asked (UTC)": f"{one.asked_at:%H:%M:%S}" if one.asked_at else "",
             "Answer": f"{one.word} {one.at:%H:%M:%S}" if one.at else one.word,
-            "By (as claimed)": readable(one.by),
-            "User, way": readable(", ".join(word for word in (one.user, one.way) if word)),
-            "Why": readable(one.reason),
+            "By (as claimed)": one.by,
+            "User, way": ", ".join(word for word in (one.user, one.way) if word),
+            "Why": one.reason,
         }
         for one in found.approvals
     ]
@@ -126,21 +134,21 @@ def _action(one: IncidentEvent) -> dict[str, str]:
     name = one.details.get("name") or f"option {one.details.get('option', '')}"
     return {
         "When (UTC)": f"{one.at:%H:%M:%S}",
-        "Action": readable(str(name)),
-        "What": readable(str(one.details.get("what", ""))),
+        "Action": str(name),
+        "What": str(one.details.get("what", "")),
         "Took": lasted(one.details),
-        "Outcome": readable(str(one.details.get("outcome", ""))),
+        "Outcome": ": ".join(str(one.details[key]) for key in ("outcome", "problem") if one.details.get(key)),
     }
 
 
 def _run(one: RunStory) -> dict[str, str]:
     return {
-        "Run": readable(one.run),
-        "What": readable(one.title),
-        "Where": readable(f"{one.user}@{one.machine}" if one.machine else one.user),
+        "Run": one.run,
+        "What": one.title,
+        "Where": f"{one.user}@{one.machine}" if one.machine else one.user,
         "Began (UTC)": f"{one.begin:%Y-%m-%d %H:%M:%S}",
         "Took": exact_span(one.end - one.begin) if one.end and one.end >= one.begin else "",
-        "Outcome": readable(one.outcome),
+        "Outcome": one.outcome,
     }
 
 
@@ -150,10 +158,10 @@ def _steps(one: RunStory) -> list[Block]:
     rows = [
         {
             "When (UTC)": f"{step.begin:%H:%M:%S}",
-            "Kind": readable(step.kind),
-            "Step": readable(step.name),
+            "Kind": step.kind,
+            "Step": step.name,
             "Took": exact_span(step.seconds) if step.seconds is not None else "",
-            "Outcome": readable(": ".join(word for word in (step.outcome, step.said) if word)),
+            "Outcome": ": ".join(word for word in (step.outcome, step.said) if word),
         }
         for step in one.steps[:_MOST_STEPS]
     ]
@@ -163,10 +171,10 @@ def _steps(one: RunStory) -> list[Block]:
 
 def _evidence(one: IncidentEvent) -> dict[str, str]:
     return {
-        "File": readable(str(one.details.get("name", ""))),
-        "Kept as": readable(str(one.details.get("file", ""))),
-        "Bytes": readable(str(one.details.get("bytes", ""))),
-        "SHA-256": readable(str(one.details.get("sha256", ""))),
+        "File": str(one.details.get("name", "")),
+        "Kept as": str(one.details.get("file", "")),
+        "Bytes": str(one.details.get("bytes", "")),
+        "SHA-256": str(one.details.get("sha256", "")),
     }
 
 
@@ -175,7 +183,7 @@ def _table(rows: list[dict[str, str]]) -> Block:
 
 
 def _said(summary: str) -> list[Block]:
-    return [Paragraph(readable(summary))] if summary else []
+    return [Paragraph(summary)] if summary else []
 
 
 def _moment(at: datetime | None) -> str:

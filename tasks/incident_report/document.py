@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from recovery.redaction import redact
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -77,3 +79,8 @@ class Document:
 
     title: str
     sections: Sequence[Section] = field(default_factory=tuple)
+
+
+def readable(text: str) -> str:
+    """A text with nothing in it that hides, or turns, what stands beside it; secrets masked."""
+    return redact("".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)).strip()

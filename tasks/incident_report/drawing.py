@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import escape
 
-from tasks.incident_report.document import Bar, Lane, Timeline
+from tasks.incident_report.document import Bar, Lane, Timeline, readable
 
 _WIDTH, _LABELS, _ROW, _TOP, _RIGHT = 960, 240, 26, 26, 10
 _THIN = 3.0  # a moment can still be seen
@@ -58,7 +58,7 @@ def _axis(scale: _Scale, height: int) -> Iterator[str]:
 
 
 def _lane(lane: Lane, top: int, scale: _Scale) -> Iterator[str]:
-    yield f'<text class="lane" x="0" y="{top + 17}">{escape(lane.name)}</text>'
+    yield f'<text class="lane" x="0" y="{top + 17}">{_plain(lane.name)}</text>'
     for bar in lane.bars:
         yield _bar(bar, top, scale)
 
@@ -70,6 +70,10 @@ def _bar(bar: Bar, top: int, scale: _Scale) -> str:
     width = max(_THIN, right - left)
     classes = f"bar {bar.kind}" + (" unended" if bar.end is None else "")
     return (
-        f'<rect class="{escape(classes)}" x="{min(left, _WIDTH - _THIN):.1f}" y="{y}" width="{width:.1f}"'
-        f' height="{height}" rx="2"><title>{escape(bar.tip)}</title></rect>'
+        f'<rect class="{_plain(classes)}" x="{min(left, _WIDTH - _THIN):.1f}" y="{y}" width="{width:.1f}"'
+        f' height="{height}" rx="2"><title>{_plain(bar.tip)}</title></rect>'
     )
+
+
+def _plain(text: str) -> str:
+    return escape(readable(text))

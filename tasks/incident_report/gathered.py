@@ -164,7 +164,7 @@ def _approvals(known: Incident) -> tuple[Approval, ...]:
 def _told(known: Incident) -> list[Approval]:
     asked: dict[str, datetime] = {}
     found = []
-    for one in known.of_kind("approval asked", "approval"):
+    for one in known.of_kind("approval asked", "approval"):  # what nobody answered stays asked
         plan = str(one.details.get("digest", one.details.get("plan", "")))
         if one.event == "approval asked":
             asked[plan] = one.at

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from checks.objectives import exact_span
-from recovery.facts import Incident, Moment
+from recovery.facts import Incident, IncidentEvent, Moment
+from recovery.facts.incident import span_of
 from tasks.incident_report.document import Bar, Lane, Timeline
 from tasks.incident_report.gathered import Approval, Gathered, RunStory
-from tasks.incident_report.sentences import readable, sentence
+from tasks.incident_report.sentences import sentence
 
 _STRETCHES = (
     ("detection", Moment.OCCURRED, Moment.DETECTED),
@@ -46,29 +47,34 @@ def _waits(found: Gathered) -> Iterator[Lane]:
 
 def _wait(one: Approval, asked_at: datetime) -> Bar:
     end = one.at.timestamp() if one.at else None
-    return Bar(asked_at.timestamp(), end, "wait", readable(f"plan {one.plan[:12]}: {one.word} {one.by}"))
+    return Bar(asked_at.timestamp(), end, "wait", f"plan {one.plan[:12]}: {one.word} {one.by}")
 
 
 def _run(one: RunStory) -> Lane:
     end = one.end.timestamp() if one.end else None
-    whole = Bar(one.begin.timestamp(), end, "run", readable(f"{one.run}: {one.outcome}"))
+    whole = Bar(one.begin.timestamp(), end, "run", f"{one.run}: {one.outcome}")
     steps = [
         Bar(
             step.begin.timestamp(),
             (step.begin + step.seconds).timestamp() if step.seconds is not None else None,
             "failed" if step.outcome in ("failed", "never ended") else step.kind,
-            readable(f"{step.begin:%H:%M:%S} {step.kind} {step.name}: {step.outcome} {step.said}"),
+            f"{step.begin:%H:%M:%S} {step.kind} {step.name}: {step.outcome} {step.said}",
         )
         for step in one.steps
         if step.kind in ("probe", "action", "verify")
     ]
-    return Lane(readable(f"run on {one.machine}" if one.machine else "run")[:_NAME], (whole, *steps))
+    return Lane(f"run on {one.machine}" if one.machine else "run"[:_NAME], (whole, *steps))
 
 
 def _actions(known: Incident) -> Iterator[Lane]:
     bars = tuple(
-        Bar(one.at.timestamp(), one.at.timestamp(), "action", f"{one.at:%H:%M:%S} {sentence(one)}")
+        Bar((one.at - _lasted(one)).timestamp(), one.at.timestamp(), "action", f"{one.at:%H:%M:%S} {sentence(one)}")
         for one in known.of_kind("action")
     )
     if bars:
         yield Lane("actions", bars)
+
+
+def _lasted(one: IncidentEvent) -> timedelta:
+    """How long an action took that was noted at its end; one that was noted as it began does not say."""
+    return max(timedelta(0), span_of(one.details.get("seconds")) or timedelta(0))

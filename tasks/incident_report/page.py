@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
-from tasks.incident_report.document import Block, Document, Items, Paragraph, Table, Timeline, ToType
+from tasks.incident_report.document import Block, Document, Items, Paragraph, Table, Timeline, ToType, readable
 from tasks.incident_report.drawing import draw
 
 _LEGEND = (
@@ -45,7 +45,7 @@ p { white-space: pre-line; overflow-wrap: anywhere; }
 .yes { color: var(--verify); font-weight: 600; } .no { color: var(--failed); font-weight: 600; }
 .write { border: 1px solid var(--line); background: var(--shade); padding: .6rem .8rem; min-height: 6rem; margin: .8rem 0; }
 .write b { color: var(--soft); }
-svg { width: 100%; height: auto; font: 12px system-ui, sans-serif; }
+svg { width: 100%; min-width: 40rem; height: auto; font: 12px system-ui, sans-serif; }
 svg text { fill: var(--ink); } svg .axis { fill: var(--soft); font-size: 11px; }
 .grid { stroke: var(--line); stroke-width: 1; }
 .legend { color: var(--soft); font-size: .82rem; } .legend span { display: inline-block; margin-right: 1rem; }
@@ -62,7 +62,7 @@ svg text { fill: var(--ink); } svg .axis { fill: var(--soft); font-size: 11px; }
 
 def as_page(document: Document) -> str:
     """The whole page. Whatever a name holds, it is only a name; the policy keeps even a mistake from loading anything."""
-    title = escape(document.title)
+    title = _plain(document.title)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
@@ -75,7 +75,7 @@ def as_page(document: Document) -> str:
 
 def _parts(document: Document) -> Iterator[str]:
     for section in document.sections:
-        yield f"<h{section.level}>{escape(section.title)}</h{section.level}>"
+        yield f"<h{section.level}>{_plain(section.title)}</h{section.level}>"
         yield from map(_block, section.blocks)
 
 
@@ -84,17 +84,17 @@ def _block(block: Block) -> str:
         case Table(rows):
             return _table(rows)
         case Items(items):
-            return "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in items) + "</ul>"
+            return "<ul>" + "".join(f"<li>{_plain(one)}</li>" for one in items) + "</ul>"
         case Paragraph(text):
-            return f"<p>{escape(text)}</p>"
+            return f"<p>{_plain(text)}</p>"
         case ToType(question):
-            return f'<div class="write" contenteditable="true"><b>{escape(question)}:</b> </div>'
+            return f'<div class="write" contenteditable="true"><b>{_plain(question)}:</b> </div>'
         case Timeline():
             return _timeline(block)
 
 
 def _table(rows: Sequence[Mapping[str, str]]) -> str:
-    head = "".join(f"<th>{escape(column)}</th>" for column in rows[0])
+    head = "".join(f"<th>{_plain(column)}</th>" for column in rows[0])
     body = "".join("<tr>" + "".join(_cell(*cell) for cell in row.items()) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
@@ -107,12 +107,16 @@ def _cell(column: str, text: str) -> str:
     if max(map(len, text.split()), default=0) > _LONG_WORD:
         classes.append("long")
     shown = f' class="{" ".join(classes)}"' if classes else ""
-    return f"<td{shown}>{escape(text)}</td>"
+    return f"<td{shown}>{_plain(text)}</td>"
 
 
 def _timeline(timeline: Timeline) -> str:
     drawn = draw(timeline)
     if not drawn:
         return "<p>Nothing to draw yet.</p>"
-    legend = "".join(f'<span><i class="{kind}"></i>{escape(means)}</span>' for kind, means in _LEGEND)
-    return f'{drawn}\n<p class="legend">{legend}</p>'
+    legend = "".join(f'<span><i class="{kind}"></i>{_plain(means)}</span>' for kind, means in _LEGEND)
+    return f'<div class="wide">{drawn}</div>\n<p class="legend">{legend}</p>'
+
+
+def _plain(text: str) -> str:
+    return escape(readable(text))

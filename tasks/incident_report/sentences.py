@@ -6,10 +6,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from checks.incident import task_name
 from checks.objectives import exact_span
 from recovery.facts import IncidentEvent, Moment
 from recovery.facts.incident import moment_of, span_of
-from recovery.redaction import redact
+from tasks.incident_report.document import readable
 
 Details = Mapping[str, Any]
 
@@ -19,11 +20,6 @@ def sentence(event: IncidentEvent) -> str:
     say = _SAID.get(event.event)
     text = say(event.details) if say else f"{event.event} {spoken(event.details)}"
     return readable(f"{text} ({event.by})" if event.by and event.event != "run" else text)
-
-
-def readable(text: str) -> str:
-    """A text with nothing in it that hides, or turns, what stands beside it; secrets masked."""
-    return redact("".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)).strip()
 
 
 def spoken(value: Any) -> str:
@@ -98,13 +94,14 @@ def _approval(details: Details) -> str:
 
 
 def _action(details: Details) -> str:
-    parts = [str(details.get("name", "")), str(details.get("what", "")), str(details.get("outcome", ""))]
-    return "action " + ", ".join(one for one in (*parts, lasted(details)) if one)
+    said = (str(details.get(key) or "") for key in ("name", "what", "outcome", "problem"))
+    return "action " + ", ".join(one for one in (*said, lasted(details)) if one)
 
 
 def _option(details: Details) -> str:
     took = f" after {lasted(details)}" if lasted(details) else ""
-    return f"option {details.get('option', '')} {details.get('outcome', '')}{took}"
+    why = f": {details['problem']}" if details.get("problem") else ""
+    return f"option {details.get('option', '')} {details.get('outcome', '')}{took}{why}"
 
 
 def _evidence(details: Details) -> str:
@@ -124,7 +121,12 @@ def _handed_over(details: Details) -> str:
 
 def _open_task(details: Details) -> str:
     command = f" ({details['command']})" if details.get("command") else ""
-    return f"left to do: {details.get('name', '')}{command}"
+    return f"left to do: {task_name(details)}{command}"
+
+
+def _lease(details: Details) -> str:
+    why = f", taken over: {details['reason']}" if details.get("reason") else ""
+    return f"the site is held by {details.get('holder', '')} (token {details.get('token', '')}{why})"
 
 
 def _when(details: Details) -> str:
@@ -148,7 +150,9 @@ _SAID: dict[str, Callable[[Details], str]] = {
     "severity": lambda details: f"severity: {details.get('severity', '')}",
     "handed over": _handed_over,
     "open task": _open_task,
-    "task done": lambda details: f"done: {details.get('name', '')}",
+    "task done": lambda details: f"done: {task_name(details)}",
+    "approval unanswered": lambda details: f"nobody answered for plan {digest(details)} in time",
+    "lease": _lease,
     "closed": lambda details: f"closed; causes: {details.get('causes', '')}",
     "opened again": lambda _details: "opened again",
     **{one.value: _moment(one.value) for one in Moment},

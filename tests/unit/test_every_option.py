@@ -14,6 +14,7 @@ NEVER_REFUSED = {
     "--json": "it changes only how the answer is written",
     "--no-server": "it only leaves out the server, which is never needed",
     "--verbose": "it only shows more",
+    "--open": "it only leaves out what is over",
     "--prepare": "it is so without it, too; its opposite --no-prepare has a drill",
 }
 NOT_OURS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -166,6 +167,13 @@ def test_two_state_folders_of_one_machine_never_write_the_same_file(tmp_path: Pa
     one.learn(other.noted())
     assert [one.event for one in one.read().events] == ["opened", "detected"]
     assert list(one.noted()) == [one.events_file.name]
+
+
+def test_many_at_once_spoil_nobodys_line(folder: IncidentFolder) -> None:
+    folder.note("opened")
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(lambda number: folder.note("note", number=number, text="x" * 20_000), range(80)))
+    assert sorted(one.details["number"] for one in folder.read().of_kind("note")) == list(range(80))
 
 
 def test_what_was_learned_only_grows(folder: IncidentFolder) -> None:
