@@ -61,4 +61,3 @@ def test_after_a_restart_the_data_is_there_and_the_application_works(sandbox: Sa
     at.service("standby").restart()
     until(lambda: ask(sandbox, "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"), what="the stream")
     site.wait_until_healthy(sandbox)
-
