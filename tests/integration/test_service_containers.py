@@ -21,7 +21,7 @@ from recovery.adapters.services.reached import Patience
 from recovery.errors import CommandFailed, SettingsInvalid, TargetUnreachable, VerificationFailed
 from tests.fix_stand_ins import StandIns
 
-ENOUGH = Patience(120, 30, steady=0.4)
+ENOUGH = Patience(120, 30, steady=0)
 SOON = Patience(1, 1, steady=0.4)
 LOOKS = ("inspect", "logs", "version", "ps --all")
 NEVER = "0001-01-01T00:00:00Z"

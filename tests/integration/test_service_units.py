@@ -17,7 +17,7 @@ from recovery.adapters.services.systemd import SystemdUnit
 from recovery.errors import CommandFailed, GateRefused, SettingsInvalid, VerificationFailed
 from tests.fix_stand_ins import StandIns
 
-ENOUGH = Patience(120, 30, steady=0.4)
+ENOUGH = Patience(120, 30, steady=0)
 SOON = Patience(1, 1, steady=0.4)
 NO_SYSTEMD = "System has not been booted with systemd as init system (PID 1). Can't operate.\nFailed to connect to bus: Host is down"
 HINT = (
