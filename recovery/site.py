@@ -113,7 +113,10 @@ class Site:
     @cached_property
     def workloads(self) -> Workloads:
         """What runs the application."""
-        raise NotImplementedError  # comes with the branch of the Kubernetes adapter, which has this very property
+        from checks.rollout import judge_rollout
+        from recovery.adapters.kubernetes.workloads import KubernetesWorkloads
+
+        return KubernetesWorkloads(self.settings.kubernetes, judge_rollout)
 
     def standby_address(self) -> DatabaseAddress:
         """The standby as the backups see it: this role may pause and resume its replay."""

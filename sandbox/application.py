@@ -1,14 +1,20 @@
-"""A small stand-in for ClickView's backend: `python -m sandbox.application FOLDER`.
+"""A small stand-in for ClickView's backend, the process of a pod: `python -m sandbox.application FOLDER`.
 
-GET /health really asks the database and Redis; a few API routes read and write. Row level security holds for it, as for
-the real one: what is of no single organization says so.
+It knows its database and its Redis from its environment, read when it starts: DATABASE_URL and REDIS_URL. GET /health
+really asks both; a few API routes read and write. Row level security holds for it, as for the real one: what is of no
+single organization says so. The port that it got stands in the folder; what it has to say goes to its output.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import secrets
 import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, LiteralString
@@ -20,10 +26,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from recovery.adapters.postgres.connection import open_connection
-from sandbox.connections import database_url, read_connections
-from sandbox.layout import Sandbox, load
 
-VERSION = "2.3.0"
+_SLOW_SECONDS = 2.0  # an answer that takes longer is a warning
 COUNTED = ("organizations", "users", "user_sessions", "workspaces", "dashboards", "widgets")
 
 _SEE_ALL: LiteralString = "SELECT set_config('app.sees_all', 'on', true)"
@@ -42,16 +46,28 @@ _LOG_IN: LiteralString = """
 class Backend:
     """What the routes do. Every call opens its own connections: an outage is seen at once."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._database_url, self._redis_url = environment["DATABASE_URL"], environment["REDIS_URL"]
+        self._version = environment.get("CLICKVIEW_VERSION", "unknown")
+
+    def live(self) -> tuple[int, dict[str, str]]:
+        """That the process answers."""
+        return 200, {"status": "alive"}
+
+    def ready(self) -> tuple[int, dict[str, Any]]:
+        """Whether it can do its work."""
+        status, told = self.health()
+        return status, {"status": "ready" if status == 200 else "not ready", "checks": told["checks"]}
 
     def health(self) -> tuple[int, dict[str, Any]]:
         """Which parts work, as the real backend says it."""
-        checks = {"database": self._database_problem(), "redis": self._redis_problem()}
-        well = not any(checks.values())
-        said = {name: {"status": "fail", "message": why} if why else {"status": "pass"} for name, why in checks.items()}
-        status = "healthy" if well else "unhealthy"
-        return (200 if well else 503), {"status": status, "version": VERSION, "checks": said}
+        checks = {"database": _check(self._database_problem), "redis": _check(self._redis_problem)}
+        found = {check["status"] for check in checks.values()}
+        status = "unhealthy" if "fail" in found else "degraded" if "warn" in found else "healthy"
+        for name, check in checks.items():
+            if check["status"] != "pass":
+                log("error" if check["status"] == "fail" else "warn", f"health: {name}: {check['message']}")
+        return (503 if status == "unhealthy" else 200), {"status": status, "version": self._version, "checks": checks}
 
     def counts(self) -> tuple[int, dict[str, int]]:
         """Rows of the main tables."""
@@ -85,21 +101,15 @@ class Backend:
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         return open_connection(
-            database_url(self._sandbox),
+            self._database_url,
             connect_timeout=2,
             options="-c statement_timeout=5000 -c datestyle=ISO",
             application_name="clickview-backend",
         )
 
     def _redis(self) -> redis.Redis:
-        values = read_connections(self._sandbox)
-        return redis.Redis(
-            host=values["REDIS_HOST"],
-            port=int(values["REDIS_PORT"]),
-            password=Path(values["REDIS_PASSWORD_FILE"]).read_text().strip(),
-            socket_connect_timeout=2,
-            socket_timeout=2,
-            retry=Retry(NoBackoff(), 0),
+        return redis.Redis.from_url(
+            self._redis_url, socket_connect_timeout=2, socket_timeout=2, retry=Retry(NoBackoff(), 0)
         )
 
     def _database_problem(self) -> str | None:
@@ -134,7 +144,13 @@ class _Routes(BaseHTTPRequestHandler):
     backend: Backend
 
     def do_GET(self) -> None:
-        routes = {"/health": "health", "/api/counts": "counts", "/api/dashboards": "dashboards"}
+        routes = {
+            "/health": "health",
+            "/ready": "ready",
+            "/live": "live",
+            "/api/counts": "counts",
+            "/api/dashboards": "dashboards",
+        }
         self._answer(routes.get(self.path))
 
     def do_POST(self) -> None:
@@ -157,6 +173,7 @@ class _Routes(BaseHTTPRequestHandler):
             status, body = getattr(self.backend, name)(*arguments)
         except (psycopg.Error, redis.RedisError, OSError) as error:
             status, body = 503, {"error": type(error).__name__}
+            log("error", f"{self.command} {self.path}: {type(error).__name__}: {str(error).splitlines()[0]}")
         self._send(status, body)
 
     def _send(self, status: int, body: Any) -> None:
@@ -168,14 +185,47 @@ class _Routes(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: Any) -> None:
-        pass  # health checks come every second
+        pass  # probes come every few seconds
+
+
+def _check(look: Callable[[], str | None]) -> dict[str, str]:
+    began = time.monotonic()
+    problem = look()
+    if problem:
+        return {"status": "fail", "message": problem}
+    seconds = time.monotonic() - began
+    return {"status": "warn", "message": f"slow: {seconds:.1f} s"} if seconds > _SLOW_SECONDS else {"status": "pass"}
+
+
+def log(level: str, message: str) -> None:
+    """A line of the pod's log."""
+    print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {level} {message}", flush=True)  # noqa: T201
+
+
+def start_refusal(environment: Mapping[str, str]) -> str | None:
+    """Why it does not start in this environment, or None."""
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        if not environment.get(name):
+            return f"{name} is not set"
+    if not re.fullmatch("[0-9a-fA-F]{64}", environment.get("ENCRYPTION_KEY", "")):
+        return "ENCRYPTION_KEY must be 64 hexadecimal digits"
+    if environment.get("CLICKVIEW_VERSION", "").startswith("2.4") and not environment.get("MASTER_ENCRYPTION_KEY"):
+        return "MASTER_ENCRYPTION_KEY is not set, and 2.4 needs it"
+    return None
 
 
 def main(folder: str) -> None:
     """Serve until killed."""
-    sandbox = load(Path(folder))
-    _Routes.backend = Backend(sandbox)
-    ThreadingHTTPServer(("127.0.0.1", sandbox.ports["backend"]), _Routes).serve_forever()
+    if refusal := start_refusal(os.environ):
+        log("fatal", f"clickview-backend {os.environ.get('CLICKVIEW_VERSION')} does not start: {refusal}")
+        sys.exit(1)
+    _Routes.backend = Backend(dict(os.environ))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Routes)
+    beside = Path(folder, "port.new")
+    beside.write_text(str(server.server_port))
+    beside.replace(Path(folder, "port"))
+    log("info", f"clickview-backend {os.environ.get('CLICKVIEW_VERSION')} listens on {os.environ.get('PORT')}")
+    server.serve_forever()
 
 
 if __name__ == "__main__":

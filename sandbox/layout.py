@@ -26,6 +26,9 @@ PORT_NAMES = (
     "proxy-east",
     "proxy-west",
     "backend",
+    "cluster",
+    "pods-primary",
+    "pods-redis",
 )
 REGIONS = {"east": "us-east-1", "west": "us-west-2"}
 BUCKETS = {"east": "clickview-backups", "west": "clickview-backups-west"}

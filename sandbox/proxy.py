@@ -1,4 +1,4 @@
-"""A TCP proxy in front of each S3 region that can be slow or cut the line.
+"""A TCP proxy in front of each S3 region, and on the pods' way to database and cache: slow, or cut.
 
 `python -m sandbox.proxy FOLDER`. What it does is read from `faults/proxy-SIDE` in the folder, at
 every piece of data: `pass`, `delay MILLISECONDS` (before each piece) or `cut` (connections are reset).
@@ -16,30 +16,34 @@ from pathlib import Path
 
 from sandbox.layout import REGIONS, Sandbox, load
 
+# Where it listens, and what is behind it.
+_ROUTES = {side: (f"proxy-{side}", f"s3-{side}") for side in REGIONS} | {
+    "pods-primary": ("pods-primary", "primary"),
+    "pods-redis": ("pods-redis", "redis"),
+}
 _PIECE = 256 * 1024
 _RESET = struct.pack("ii", 1, 0)
 
 
 def main(folder: str) -> None:
-    """Serve all regions until killed."""
+    """Serve all of them until killed."""
     sandbox = load(Path(folder))
-    threads = [threading.Thread(target=Proxy(sandbox, side).serve) for side in REGIONS]
+    threads = [threading.Thread(target=Proxy(sandbox, side).serve) for side in _ROUTES]
     for thread in threads:
         thread.start()
 
 
 def control_file(sandbox: Sandbox, side: str) -> Path:
-    """Where the proxy of a region reads what to do."""
+    """Where the proxy of a region, or of the pods' way, reads what to do."""
     return sandbox.faults_dir / f"proxy-{side}"
 
 
 class Proxy:
-    """Copies bytes between clients and one S3 server."""
+    """Copies bytes between clients and one server."""
 
     def __init__(self, sandbox: Sandbox, side: str) -> None:
         self._control = control_file(sandbox, side)
-        self._listen = ("127.0.0.1", sandbox.ports[f"proxy-{side}"])
-        self._server = ("127.0.0.1", sandbox.ports[f"s3-{side}"])
+        self._listen, self._server = (("127.0.0.1", sandbox.ports[name]) for name in _ROUTES[side])
 
     def serve(self) -> None:
         """Accept until killed."""

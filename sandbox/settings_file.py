@@ -8,11 +8,13 @@ import secrets
 from pathlib import Path
 
 from sandbox.aws import KEY_ID, SECRET
+from sandbox.cluster.places import NAMESPACE, kubeconfig
 from sandbox.layout import BUCKETS, REGIONS, SERVER_USER, Sandbox
 from sandbox.passfile import passfile_line
 
 ROLES = ("postgres", "clickview", "replicator", "clickview_recovery_reader", "clickview_recovery_backup")
-KEYS = ("redis", "s3", "encryption_key")
+KEYS = ("redis", "s3", "encryption_key", "jwt", "jwt_refresh", "backup_key", "kubernetes_admin", "kubernetes_recovery")
+APPLICATION_KEY = "application_key"  # 64 hexadecimal digits, or the backend does not start
 
 
 def make_secrets(sandbox: Sandbox, *, passwords_end: str = "") -> None:
@@ -22,6 +24,9 @@ def make_secrets(sandbox: Sandbox, *, passwords_end: str = "") -> None:
         file = sandbox.secrets_dir / name
         file.touch(mode=0o600)
         file.write_text(secrets.token_hex(24) + (passwords_end if name in ROLES else ""))
+    file = sandbox.secrets_dir / APPLICATION_KEY
+    file.touch(mode=0o600)
+    file.write_text(secrets.token_hex(32))
 
 
 def write_settings(sandbox: Sandbox, zone_id: str) -> None:
@@ -39,6 +44,7 @@ def write_settings(sandbox: Sandbox, zone_id: str) -> None:
         _section("application", {"health_url": f"http://127.0.0.1:{sandbox.ports['backend']}/health"}),
         _section("services", _services(sandbox)),
         _section("services.prefixes", {"redis": list(sandbox.prefix)}),
+        _section("kubernetes", _kubernetes(sandbox)),
     ]
     sandbox.settings_file.touch(mode=0o600)
     sandbox.settings_file.write_text("# Written by recover sandbox up.\n\n" + "\n".join(sections))
@@ -159,9 +165,13 @@ def _services(sandbox: Sandbox) -> dict[str, object]:
         "database": f"process:{sandbox.data_dir('primary')}",
         "standby": f"process:{sandbox.data_dir('standby')}",
         "redis": f"process:{sandbox.folder / 'redis'}",
-        "backend": f"process:{sandbox.services_dir / 'backend'}",
-        "frontend": f"process:{sandbox.services_dir / 'backend'}",
+        "backend": "kubernetes:deployment/clickview-backend",
+        "frontend": "kubernetes:deployment/clickview-frontend",
     }
+
+
+def _kubernetes(sandbox: Sandbox) -> dict[str, object]:
+    return {"kubeconfig": kubeconfig(sandbox.folder, "recovery"), "namespace": NAMESPACE}
 
 
 def _file(sandbox: Sandbox, name: str) -> str:

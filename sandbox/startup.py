@@ -52,9 +52,9 @@ def start_everything(sandbox: Sandbox, content: Content, prepare: bool, first_ba
         write_settings(sandbox, clouds.result())
         cache.result()
     write_connections(sandbox)
+    _start_cluster(sandbox)
     if prepare:
         recover(sandbox, "site", "prepare", "--apply", "--restart")
-    _start_python(sandbox, "backend", "sandbox.application")
     _start_standby(sandbox)
     if prepare:
         _start_heartbeat(sandbox)
@@ -131,6 +131,15 @@ def _start_aws(sandbox: Sandbox) -> str:
     for side in REGIONS:
         fill_region(sandbox, side)
     return fill_aws(sandbox)
+
+
+def _start_cluster(sandbox: Sandbox) -> None:
+    """The application's pods need their time to start: they have it while the site is prepared."""
+    from sandbox.cluster.kubeconfigs import write_kubeconfigs
+
+    write_kubeconfigs(sandbox)
+    _start_python(sandbox, "cluster", "sandbox.cluster")
+    _start_python(sandbox, "backend", "sandbox.cluster.service")
 
 
 def _start_python(sandbox: Sandbox, name: str, module: str) -> None:

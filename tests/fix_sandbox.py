@@ -24,6 +24,7 @@ NewSandbox = Callable[..., Sandbox]
 EVERYTHING = {
     "aws",
     "backend",
+    "cluster",
     "heartbeat",
     "primary",
     "proxy",

@@ -104,6 +104,10 @@ class DeploymentFacts:
     budgets: tuple[BudgetFacts, ...] = ()
     scaled_from: int | None = None  # what `scale` noted on it: its former size
     scaled_autoscaler: tuple[int, int] | None = None  # the autoscaler's former limits, noted with it
+    stalled: str = ""  # what its Progressing condition says when its own deadline has passed
+    unseen: tuple[
+        str, ...
+    ] = ()  # what could not be looked at (autoscaler, budgets), and why: that it is None is no news
 
     @property
     def current_pods(self) -> tuple[PodFacts, ...]:
@@ -159,3 +163,4 @@ class Rollout:
     wanted: int
     cause: RolloutCause | None = None
     detail: str = ""
+    patience_seconds: float = 0  # how long the cause has to stand before it counts as a hang

@@ -18,6 +18,7 @@ CONNECTS = {
     *("asyncpg", "sqlalchemy.create_engine", "sqlalchemy.ext.asyncio.create_async_engine"),
     *("boto3", "botocore.session", "aiobotocore", "requests", "urllib3"),
     *("urllib.request.urlopen", "urllib.request.build_opener", "urllib.request.urlretrieve"),
+    *(f"kubernetes.{name}" for name in ("client.Configuration", "config.load_config", "config.load_kube_config")),
     *(f"httpx.{name}" for name in ("request", "get", "post", "put", "delete", "stream", "Client", "AsyncClient")),
 }
 # Given another name, or opened with vars(), such a module would be out of sight.
@@ -39,6 +40,11 @@ KNOWN = {
     ("recovery/adapters/aws.py", "boto3"): "forget_the_shell()",
     ("recovery/adapters/aws.py", "botocore.session"): "set_config_variable",
     ("recovery/adapters/application.py", "urllib.request.build_opener"): "forget_the_shell()",
+    (
+        "recovery/adapters/kubernetes/transport.py",
+        "urllib3",
+    ): "from urllib3.exceptions import",  # nothing but its errors
+    ("recovery/adapters/kubernetes/credentials.py", "kubernetes.client.Configuration"): "forget_the_shell()",
     ("deployments/flow_runs.py", "httpx.request"): "trust_env=False",
     ("tasks/artifacts.py", "httpx.request"): "trust_env=False",
 }

@@ -202,6 +202,8 @@ def test_every_known_place_is_one() -> None:
         "def f():\n    import boto3\n    boto3.client('s3')",
         "from boto3 import Session",
         "from botocore.session import Session",
+        "def f():\n    from kubernetes.client import Configuration\n    Configuration()",
+        "from kubernetes import config\nconfig.load_kube_config()",
         "import urllib.request\nurllib.request.urlopen('http://x')",
         "from urllib import request\nrequest.urlopen('http://x')",
         "import httpx\nhttpx.get('http://x')",
