@@ -186,9 +186,13 @@ def _underway(facts: ApplicationFacts) -> Diagnosis | None:
 
 
 def _starts(pod: PodFacts, facts: ApplicationFacts) -> bool:
-    """Whether it is only on its way: nothing in it runs yet, or only just."""
-    young = pod.created_at is not None and facts.seen_at - pod.created_at < _YOUNG
-    return all(one.state == "waiting" or (young and not one.restarts) for one in pod.containers)
+    """Whether it is only on its way: something in it does not run yet, or again, or only just does.
+
+    What ends again and again is told apart by whoever follows the rollout; a restart would begin it anew.
+    """
+    since = [pod.created_at, *(one.last_ended_at for one in pod.containers)]
+    young = any(facts.seen_at - at < _YOUNG for at in since if at)
+    return young or any(one.state != "running" for one in pod.containers)
 
 
 def _hung(facts: ApplicationFacts) -> Diagnosis | None:

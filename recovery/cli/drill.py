@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from recovery.cli.output import Json, show_run
 from recovery.cli.user import who_types
 from recovery.errors import GateRefused, VerificationFailed
 from recovery.facts import Answer, Plan, Request
+from recovery.incident import new_incident_id
 from recovery.waiting import wait_until
 
 _SEEN_SECONDS = 120.0
@@ -62,6 +64,7 @@ def application_failure(
             "flows.application_failure",
             "application_failure",
             as_json,
+            incident=new_incident_id(),  # not that of a drill that was cut short
             occurred=f"{occurred:%Y-%m-%dT%H:%M:%S.%fZ}",
             started_by=who_types(),
             drill=True,
@@ -77,7 +80,7 @@ def _broken(directory: Path | None, fault: str) -> Iterator[datetime]:
     sandbox = point_at(directory)
     site.wait_until_healthy(sandbox)
     occurred = datetime.now(UTC)
-    print(faults.break_it(sandbox, fault).said)
+    print(faults.break_it(sandbox, fault).said, file=sys.stderr, flush=True)
     try:
         yield occurred
     finally:

@@ -13,7 +13,6 @@ from sandbox.cluster.resources import Resource
 from sandbox.cluster.selectors import Test, by_fields, by_labels
 from sandbox.cluster.store import Store
 
-
 # Those whose deletion is answered with the object, as a real API server does; of the others with a Status.
 _RETURNED = ("Namespace", "Service", "ServiceAccount", "ResourceQuota")
 

@@ -110,6 +110,10 @@ def test_young_pods_are_a_rollout_and_old_ones_hang() -> None:
     young = pod(3, ready=False)
     young = replace(young, created_at=NOW - timedelta(seconds=5))
     assert diagnose(facts(pod(1), pod(2), young)).cause is Cause.ROLLOUT
+    just_ended = container(ready=False, restarts=1, last_ended_at=NOW - timedelta(seconds=3))
+    assert diagnose(facts(pod(1), pod(2), pod(3, ready=False, inside=just_ended))).cause is Cause.ROLLOUT
+    backing_off = waiting("CrashLoopBackOff", last_exit_code=1, restarts=1)
+    assert diagnose(facts(pod(1), pod(2), pod(3, ready=False, inside=backing_off))).cause is Cause.ROLLOUT
     found = diagnose(facts(pod(1), pod(2), pod(3, ready=False)))
     assert (found.cause, found.detail) == (Cause.HUNG, "1 of 3 pods run and are not ready")
 
