@@ -9,9 +9,12 @@ from sandbox.cluster.answers import Object, not_found
 from sandbox.cluster.defaults import check_change, completed
 from sandbox.cluster.patches import patched
 from sandbox.cluster.quotas import quota_refusal
-from sandbox.cluster.resources import Resource
+from sandbox.cluster.resources import RESOURCES, Resource
 from sandbox.cluster.selectors import Test, by_fields, by_labels
 from sandbox.cluster.store import Store
+
+# What a delete answers with as it was; of all else it says only that it is gone.
+_GIVEN_BACK = ("Namespace", "ResourceQuota", "Service", "ServiceAccount")
 
 
 class Operations:
@@ -81,6 +84,8 @@ class Operations:
                 self._let_go(thing["metadata"]["uid"])
             gone = self.store.remove(resource.plural, namespace, name)
             if resource.kind == "Namespace":
+                self._empty(name)
+            if resource.kind in _GIVEN_BACK:
                 return gone
             details = {"name": name, "kind": resource.plural, "uid": gone["metadata"]["uid"]}
             details |= {"group": resource.group} if resource.group else {}
@@ -106,6 +111,11 @@ class Operations:
             metadata["deletionGracePeriodSeconds"] = seconds
             return self.store.replace("pods", pod)
         return pod
+
+    def _empty(self, namespace: str) -> None:
+        for resource in RESOURCES.values():
+            for thing in self.store.list(resource.plural, namespace) if resource.namespaced else ():
+                self.store.remove(resource.plural, namespace, thing["metadata"]["name"])
 
     def _let_go(self, uid: str) -> None:
         for plural in ("replicasets", "pods"):
