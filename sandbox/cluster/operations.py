@@ -17,6 +17,16 @@ from sandbox.cluster.store import Store
 _GIVEN_BACK = ("Namespace", "ResourceQuota", "Service", "ServiceAccount")
 
 
+# What an object says of itself before its controller has looked at it.
+_FIRST_STATUS: dict[str, Object] = {
+    "Namespace": {"phase": "Active"},
+    "ReplicaSet": {"replicas": 0},
+    "Service": {"loadBalancer": {}},
+    "HorizontalPodAutoscaler": {"desiredReplicas": 0, "currentMetrics": None},
+    "PodDisruptionBudget": {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
+}
+
+
 class Operations:
     """The verbs, on one store."""
 
@@ -47,7 +57,7 @@ class Operations:
             if resource.kind == "Pod" and (refusal := quota_refusal(self.store, new)):
                 raise refusal
             if resource.subresources and resource.kind != "Pod":
-                new.pop("status", None)
+                new["status"] = dict(_FIRST_STATUS.get(resource.kind, {}))
             return self.store.create(resource.plural, new)
 
     def replace(self, resource: Resource, namespace: str, name: str, thing: Object, *, part: str = "") -> Object:
