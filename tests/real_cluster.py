@@ -54,11 +54,6 @@ class RealCluster:
                     "--service-cluster-ip-range=10.0.0.0/24", f"--service-account-key-file={key}",
                     f"--service-account-signing-key-file={key}", "--service-account-issuer=https://kubernetes.default.svc",
                     "--disable-admission-plugins=ServiceAccount")  # fmt: skip
-        config = folder / "controllers.kubeconfig"
-        config.write_text(yaml.safe_dump(self._kubeconfig()))
-        self._start("kube-controller-manager", f"--kubeconfig={config}", f"--service-account-private-key-file={key}",
-                    "--use-service-account-credentials=false", "--leader-elect=false",
-                    "--horizontal-pod-autoscaler-sync-period=2s", f"--secure-port={self._ports['controllers']}")  # fmt: skip
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,7 +66,13 @@ class RealCluster:
         release_ports(self._folder)
 
     def begin(self, api: Any) -> None:
-        """Make what the shipped files say, and have somebody play the kubelet."""
+        """Start the controllers, which do not wait for an API; make what is shipped; have somebody play the kubelet."""
+        folder = self._folder
+        config = folder / "controllers.kubeconfig"
+        config.write_text(yaml.safe_dump(self._kubeconfig()))
+        self._start("kube-controller-manager", f"--kubeconfig={config}", f"--service-account-private-key-file={folder / 'sa.key'}",
+                    "--use-service-account-credentials=false", "--leader-elect=false",
+                    "--horizontal-pod-autoscaler-sync-period=2s", f"--secure-port={self._ports['controllers']}")  # fmt: skip
         core, rights = client.CoreV1Api(api), client.RbacAuthorizationV1Api(api)
         core.create_namespace({"metadata": {"name": "clickview"}})
         core.create_node({"metadata": {"name": "node-1"}})
@@ -87,10 +88,8 @@ class RealCluster:
 
     def _play_kubelet(self, core: Any) -> None:
         while not self._over.wait(0.2):
-            with contextlib.suppress(
-                client.ApiException
-            ):  # somebody else changed it, or it is gone: the next look sees
-                for pod in core.list_pod_for_all_namespaces().items:
+            for pod in core.list_pod_for_all_namespaces().items:
+                with contextlib.suppress(client.ApiException):  # changed or gone meanwhile: the next look sees it
                     _tend(core, pod)
 
     def _start(self, program: str, *options: str) -> None:

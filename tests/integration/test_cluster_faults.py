@@ -24,6 +24,8 @@ def cluster(broken: Sandbox) -> Iterator[Administration]:
     """The administrator of a site whose backend is as it shall be, before and after."""
     with administration(broken) as opened:
         yield opened
+        for fault in site.active_faults(broken):  # of a test that failed: the next one is not to pay for it
+            faults.undo(broken, fault)
         until(lambda: settled(opened), what=lambda: f"three ready pods and no others: {all_pods(opened)}")
     site.wait_until_healthy(broken)
 
@@ -116,12 +118,13 @@ def test_more_pods_carry_more_load(broken: Sandbox, cluster: Administration) -> 
     cluster.apps.patch_namespaced_deployment_scale("clickview-backend", "clickview", {"spec": {"replicas": 3}})
 
 
+@pytest.mark.long
 def test_hung_pods_are_not_ready_and_stay_hung_until_they_are_replaced(
     broken: Sandbox, cluster: Administration
 ) -> None:
     hung = {pod["metadata"]["name"]: process(broken, pod) for pod in all_pods(cluster)}
     faults.break_it(broken, "hang-pods")
-    assert all(processes.is_stopped(pid) for pid in hung.values() if pid)
+    until(lambda: all(processes.is_stopped(pid) for pid in hung.values() if pid), what="all are frozen")
     until(lambda: not cluster.backend()["status"].get("readyReplicas"), what="no pod is ready")
     assert {pod["metadata"]["name"]: process(broken, pod) for pod in all_pods(cluster)} == hung
     template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "once"}}}
