@@ -108,6 +108,10 @@ def test_down_also_removes_a_broken_site(new_sandbox: NewSandbox) -> None:
     writer = services.running_pid(services.find(made, "writer"))
     assert writer is not None
     os.kill(writer, signal.SIGSTOP)
+    cluster = services.running_pid(services.find(made, "cluster"))
+    assert cluster is not None
+    os.kill(cluster, signal.SIGKILL)  # its pods are nobody's children now
+    assert len(list(made.folder.glob("kubernetes/pods/*/pid"))) == 5
     assert load(made.folder) == made
     site.down(made.folder)
     assert not made.folder.exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import urllib.request
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from recovery.environment import our_environment
 from recovery.settings import load_settings
 from sandbox import notes, site
 from sandbox.aws import aws_client, s3
+from sandbox.cluster.administration import Administration, administration
 from sandbox.layout import BUCKETS, Sandbox
 from tests.fix_sandbox import EVERYTHING, NewSandbox, ask
 from tests.sandbox_commands import RECOVER
@@ -101,17 +104,51 @@ def test_the_application_says_its_health_as_the_real_one_does(sandbox: Sandbox) 
     assert told["checks"] == {"database": {"status": "pass"}, "redis": {"status": "pass"}}
 
 
-def test_the_application_knows_its_database_by_the_url_alone(new_sandbox: NewSandbox) -> None:
+def test_the_application_knows_its_database_by_the_url_alone_and_reads_it_when_it_starts(
+    new_sandbox: NewSandbox,
+) -> None:
     made = new_sandbox(prepare=False)
     file = made.folder / "application.env"
-    told = file.read_text()
-    assert file.stat().st_mode & 0o077 == 0  # the password is in it
-    host, standby = f"DB_HOST=127.0.0.1\nDB_PORT={made.ports['primary']}", f":{made.ports['standby']}/"
-    assert host in told
-    file.write_text(told.replace(host, "DB_HOST=nowhere.example\nDB_PORT=1"))
-    assert site.health(made) == "healthy"
-    file.write_text(told.replace(f":{made.ports['primary']}/", standby))
-    assert json.loads(site.health(made))["checks"]["database"] == {"status": "fail", "message": "read only"}
+    assert file.stat().st_mode & 0o077 == 0  # the writer's password is in it
+    with administration(made) as cluster:
+        secret = cluster.core.read_namespaced_secret("clickview-secrets", "clickview").data
+        url = base64.b64decode(secret["DATABASE_URL"]).decode()
+        assert f":{made.ports['pods-primary']}/" in url
+        elsewhere = url.replace(str(made.ports["pods-primary"]), str(made.ports["standby"]))
+
+        def point(**values: str) -> None:
+            cluster.core.patch_namespaced_secret("clickview-secrets", "clickview", {"stringData": values})
+
+        def restart(token: str) -> None:
+            annotations = {"kubectl.kubernetes.io/restartedAt": token}
+            cluster.patch_backend({"spec": {"template": {"metadata": {"annotations": annotations}}}})
+
+        point(DB_HOST="nowhere.example", DB_PORT="1")
+        restart("1")
+        until(lambda: rolled_out(cluster.backend()), what="the first restart")
+        assert site.health(made) == "healthy"
+        point(DATABASE_URL=elsewhere)
+        assert site.health(made) == "healthy"  # it has not read it yet
+        restart("2")
+        log = until(lambda: says(cluster, "read only"), what="a pod that finds its database read only")
+        assert "health: database: read only" in log
+        assert site.health(made) == "healthy"  # those that are not ready take nobody's place
+        point(DATABASE_URL=url)
+        restart("3")
+        until(lambda: rolled_out(cluster.backend()), what="the last restart")
+
+
+def rolled_out(backend: dict[str, Any]) -> bool:
+    status, wanted = backend["status"], backend["spec"]["replicas"]
+    counts = {status.get(name) for name in ("replicas", "updatedReplicas", "availableReplicas")}
+    return status["observedGeneration"] == backend["metadata"]["generation"] and counts == {wanted}
+
+
+def says(cluster: Administration, text: str) -> str | None:
+    """The log of a backend pod in which this stands."""
+    pods = [pod["metadata"]["name"] for pod in cluster.backend_pods() if pod["status"]["phase"] == "Running"]
+    logs = [cluster.core.read_namespaced_pod_log(pod, "clickview") for pod in pods]
+    return next((log for log in logs if text in log), None)
 
 
 def test_the_writers_notes_are_what_the_database_holds(sandbox: Sandbox) -> None:
