@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,12 @@ from recovery.adapters.kubernetes.resources import DEPLOYMENTS, PODS, RIGHTS, SC
 from recovery.adapters.kubernetes.selectors import as_text, finds
 from recovery.adapters.kubernetes.usage import _quantity
 from recovery.adapters.kubernetes.versions import read_revision
+from recovery.adapters.process import HERE
 from recovery.errors import SettingsInvalid
+from tests.waiting import PATIENCE
 
+# Both are imported by every command that looks at a site.
+_LEAN = "import recovery.site, recovery.adapters.kubernetes.workloads, sys; print('kubernetes' in sys.modules)"
 ROLE = Path(__file__).parents[2] / "deployments" / "kubernetes" / "role.yaml"
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -47,6 +52,10 @@ def test_the_shipped_role_grants_what_is_asked_for_and_nothing_else() -> None:
     }
     assert granted == {(one.group, one.name, verb) for one, verbs in RIGHTS.items() for verb in verbs}
     assert not [rule for rule in rules if "resourceNames" in rule]
+
+
+def test_the_client_is_not_loaded_before_it_is_needed() -> None:
+    assert HERE.run([sys.executable, "-c", _LEAN], timeout_seconds=PATIENCE).stdout == "False\n"
 
 
 def test_where_things_are() -> None:
