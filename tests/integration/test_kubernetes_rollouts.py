@@ -211,6 +211,7 @@ def during(alone: ClusterAlone, break_it: Callable[[], None], mend: Callable[[],
     return rollout
 
 
+@pytest.mark.long
 def test_an_api_server_that_hangs_and_comes_back(alone: ClusterAlone) -> None:
     alone.make()
     alone.rolled_out()
