@@ -13,6 +13,7 @@ from recovery.errors import TargetUnreachable
 from sandbox.cluster.answers import Object
 from sandbox.cluster.endpoints import BACKEND
 from sandbox.cluster.places import NAMESPACE, kubeconfig
+from sandbox.cluster.store import now_text
 from sandbox.layout import Sandbox
 
 _ANSWER_SECONDS = 20
@@ -62,7 +63,7 @@ class Administration:
         name = pod["metadata"]["name"]
         self.core.patch_namespaced_pod_status(name, NAMESPACE, status, _request_timeout=_ANSWER_SECONDS)
         about = {"kind": "Pod", "apiVersion": "v1", "name": name, "namespace": NAMESPACE, "uid": pod["metadata"]["uid"]}
-        now = pod["status"].get("startTime")
+        now = now_text()
         event: Object = {"metadata": {"generateName": f"{name}."}, "involvedObject": about, "reason": "Evicted"}
         event |= {"message": message, "type": "Warning", "source": {"component": "kubelet"}, "count": 1}
         event |= {"firstTimestamp": now, "lastTimestamp": now}

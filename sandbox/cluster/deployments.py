@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from typing import Any
 
 from sandbox.cluster.amounts import share
 from sandbox.cluster.answers import Object
@@ -155,7 +156,14 @@ class Deployments:
 def _same_template(one: Object, deployment: Object) -> bool:
     template = copy.deepcopy(one["spec"]["template"])
     template["metadata"].get("labels", {}).pop(_HASH, None)
-    return bool(template == deployment["spec"]["template"])
+    return bool(_said(template) == _said(deployment["spec"]["template"]))
+
+
+def _said(value: Any) -> Any:
+    """Without what is empty: no annotations and none left are the same template."""
+    if not isinstance(value, dict):
+        return value
+    return {key: held for key, one in value.items() if (held := _said(one)) not in ({}, None)}
 
 
 def _last_revision(sets: list[Object]) -> int:

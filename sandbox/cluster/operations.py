@@ -9,9 +9,22 @@ from sandbox.cluster.answers import Object, not_found
 from sandbox.cluster.defaults import check_change, completed
 from sandbox.cluster.patches import patched
 from sandbox.cluster.quotas import quota_refusal
-from sandbox.cluster.resources import Resource
+from sandbox.cluster.resources import RESOURCES, Resource
 from sandbox.cluster.selectors import Test, by_fields, by_labels
 from sandbox.cluster.store import Store
+
+# What a delete answers with as it was; of all else it says only that it is gone.
+_GIVEN_BACK = ("Namespace", "ResourceQuota", "Service", "ServiceAccount")
+
+
+# What an object says of itself before its controller has looked at it.
+_FIRST_STATUS: dict[str, Object] = {
+    "Namespace": {"phase": "Active"},
+    "ReplicaSet": {"replicas": 0},
+    "Service": {"loadBalancer": {}},
+    "HorizontalPodAutoscaler": {"desiredReplicas": 0, "currentMetrics": None},
+    "PodDisruptionBudget": {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
+}
 
 
 class Operations:
@@ -44,7 +57,7 @@ class Operations:
             if resource.kind == "Pod" and (refusal := quota_refusal(self.store, new)):
                 raise refusal
             if resource.subresources and resource.kind != "Pod":
-                new.pop("status", None)
+                new["status"] = dict(_FIRST_STATUS.get(resource.kind, {}))
             return self.store.create(resource.plural, new)
 
     def replace(self, resource: Resource, namespace: str, name: str, thing: Object, *, part: str = "") -> Object:
@@ -81,6 +94,8 @@ class Operations:
                 self._let_go(thing["metadata"]["uid"])
             gone = self.store.remove(resource.plural, namespace, name)
             if resource.kind == "Namespace":
+                self._empty(name)
+            if resource.kind in _GIVEN_BACK:
                 return gone
             details = {"name": name, "kind": resource.plural, "uid": gone["metadata"]["uid"]}
             details |= {"group": resource.group} if resource.group else {}
@@ -106,6 +121,11 @@ class Operations:
             metadata["deletionGracePeriodSeconds"] = seconds
             return self.store.replace("pods", pod)
         return pod
+
+    def _empty(self, namespace: str) -> None:
+        for resource in RESOURCES.values():
+            for thing in self.store.list(resource.plural, namespace) if resource.namespaced else ():
+                self.store.remove(resource.plural, namespace, thing["metadata"]["name"])
 
     def _let_go(self, uid: str) -> None:
         for plural in ("replicasets", "pods"):

@@ -173,6 +173,11 @@ def start_kubernetes(sandbox: Sandbox, kept: dict[str, Any]) -> str:
     if pid and pid == kept.get("pid"):
         os.kill(pid, signal.SIGCONT)
     site.start_service(sandbox, "cluster")
+    up = wait_until(
+        lambda: next(one.state for one in site.status(sandbox) if one.name == "cluster") == "up", PATIENCE_SECONDS
+    )
+    if not up:
+        raise TargetUnreachable("the cluster's API does not come up", "see services/cluster/log in the folder")
     return "the cluster's API answers again"
 
 
