@@ -228,12 +228,12 @@ def test_a_pod_is_deleted_past_its_budget_and_once(alone: ClusterAlone) -> None:
 
 def test_the_same_token_restarts_once(alone: ClusterAlone) -> None:
     alone.make()
-    before, workloads = alone.rolled_out(), alone.workloads()
-    workloads.restart(NAME, "incident-1")
+    before, workloads, token = alone.rolled_out(), alone.workloads(), f"incident\t1 {strange_text()}"
+    workloads.restart(NAME, token)
     first = alone.rolled_out()
     assert not {one.uid for one in before.pods} & {one.uid for one in first.pods_that_stay}
     assert first.revision and first.revision.number == 2
-    workloads.restart(NAME, "incident-1")
+    workloads.restart(NAME, token)
     assert alone.rolled_out().revision == first.revision
     workloads.restart(NAME, "incident-2")
     second = alone.rolled_out()

@@ -17,7 +17,7 @@ from recovery.adapters.kubernetes.pods import read_pod
 from recovery.adapters.kubernetes.resources import DEPLOYMENTS, PODS, RIGHTS, SCALES
 from recovery.adapters.kubernetes.selectors import as_text, finds
 from recovery.adapters.kubernetes.usage import _quantity
-from recovery.adapters.kubernetes.versions import read_revision
+from recovery.adapters.kubernetes.versions import of_template, read_revision
 from recovery.adapters.process import HERE
 from recovery.errors import SettingsInvalid
 from tests.waiting import PATIENCE
@@ -126,6 +126,22 @@ def test_amounts(said: object, amount: str | None) -> None:
     assert (
         None if found is None else f"{found:f}".rstrip("0").rstrip(".") if "." in f"{found:f}" else f"{found:f}"
     ) == amount
+
+
+def test_the_version_of_a_template_is_found_as_its_controller_does() -> None:
+    def replica_set(name: str, created: str, **template: Any) -> dict[str, Any]:
+        whole = {"spec": {"containers": [{"name": "b", "image": "b:1"}]}, **template}
+        return {"metadata": {"name": name, "creationTimestamp": created}, "spec": {"template": whole}}
+
+    hashed = {"metadata": {"labels": {"app": "b", "pod-template-hash": "x"}, "annotations": {}}}
+    sets = [
+        replica_set("other", "2026-01-01", metadata={"labels": {"app": "c", "pod-template-hash": "z"}}),
+        replica_set("younger", "2026-01-03", **hashed),
+        replica_set("older", "2026-01-02", **hashed),
+    ]
+    found = of_template(replica_set("", "", metadata={"labels": {"app": "b"}, "creationTimestamp": None}), sets)
+    assert found is sets[2]
+    assert of_template(replica_set("", "", metadata={"labels": {"app": "d"}}), sets) is None
 
 
 POD = {
