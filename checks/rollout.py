@@ -148,9 +148,14 @@ def _waiting_for(facts: DeploymentFacts, pods: tuple[PodFacts, ...], events: tup
 
 
 def _state(pod: PodFacts, events: tuple[WorkloadEvent, ...]) -> str:
+    """How it is, with the last warning about it: that a volume is not there is written nowhere else."""
     if pod.unschedulable:
         return "a node is being added for it" if _node_comes(pod, events) else pod.unschedulable
     one = next((one for one in pod.containers if not one.ready), None)
-    if one is None:
-        return pod.phase
+    state = pod.phase if one is None else _spoken(one)
+    warned = [event for event in events if event.warning and event.about == f"pod/{pod.name}"]
+    return f"{state} ({warned[-1].reason}: {warned[-1].message})" if warned else state
+
+
+def _spoken(one: ContainerFacts) -> str:
     return "runs, not ready yet" if one.state == "running" else (one.reason or one.state)

@@ -112,6 +112,12 @@ def test_numbers_of_before_and_pods_that_are_not_ready() -> None:
 def test_who_is_waited_for() -> None:
     starting = pod("backend-new-b", waits("ContainerCreating"), phase="Pending")
     assert hang(READY[0], starting) == (None, "waiting for pod backend-new-b: ContainerCreating", 0)
+    warned = event("FailedMount", 'configmap "none" not found'), event("Odd", "of another", about="pod/other")
+    assert hang(READY[0], starting, events=warned) == (
+        None,
+        'waiting for pod backend-new-b: ContainerCreating (FailedMount: configmap "none" not found)',
+        0,
+    )
     slow = pod("backend-new-b", replace(RUNNING, ready=False))
     assert hang(READY[0], slow) == (None, "waiting for pod backend-new-b: runs, not ready yet", 0)
 
