@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -42,6 +43,20 @@ def incident_metrics(objectives: ObjectivesSettings, incident: Incident) -> tupl
     )
 
 
+def metric_rows(measured: Iterable[Measured]) -> list[dict[str, str]]:
+    """The runbook's table as a person reads it. What is not known has no time, and is neither met nor missed."""
+    met = {True: "yes", False: "NO", None: ""}
+    return [
+        {
+            "Metric": one.metric,
+            "Target": f"< {exact_span(one.target)}",
+            "Actual": exact_span(one.actual),
+            "Met": met[one.met],
+        }
+        for one in measured
+    ]
+
+
 def recovery_point(reached: ReachedPoint) -> datetime | None:
     """The newest moment that a copy surely holds: its last commit or its last heartbeat."""
     return max((at for at in (reached.last_commit_at, reached.heartbeat_at) if at), default=None)
@@ -69,3 +84,19 @@ def shown_span(span: timedelta | None) -> str:
     if seconds < 120:
         return f"{seconds:.1f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def exact_span(span: timedelta | None) -> str:
+    """A time span to the second, as a person says it: `3 h 59 min`, never 4 h where 4 h are the promise."""
+    if span is None:
+        return "not known"
+    seconds = span.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s" if seconds else "0 s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes else ""]
+    if rest and not days and not hours:
+        parts.append(f"{rest} s")
+    return " ".join(one for one in parts if one)

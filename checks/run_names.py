@@ -9,6 +9,31 @@ from checks.moment import read_moment
 LONGEST = 120
 
 
+def application_failure_name(
+    mode: str = "approve",
+    incident: str | None = None,
+    option: str = "best",
+    replicas: int = 5,
+    component: str = "backend",
+    occurred: str | None = None,
+    detected: str | None = None,
+    started_by: str | None = None,
+    take_over: str | None = None,
+    drill: bool = False,
+) -> str:
+    """`recover the backend (INC-4711)`, `look at the frontend`, `drill: recover the backend`."""
+    what = f"{'look at' if mode == 'plan' else 'recover'} the {component}"
+    way = "" if option == "best" else f" by {option}"
+    return f"{'drill: ' if drill else ''}{what}{way}{f' ({incident})' if incident else ''}"
+
+
+def application_scale_back_name(
+    component: str = "backend", incident: str | None = None, take_over: str | None = None
+) -> str:
+    """`scale the backend back`."""
+    return f"scale the {component} back{f' ({incident})' if incident else ''}"
+
+
 def backup_name(kind: str = "incr", repo: str = "all") -> str:
     """`full backup`, `incr backup into repository 2`."""
     return f"{kind} backup" if repo == "all" else f"{kind} backup into repository {repo}"

@@ -6,20 +6,38 @@ A request is a folder with `asked.json`; its answer is `answer.json`, which can 
 from __future__ import annotations
 
 import json
-import os
 import re
-import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from recovery.errors import GateRefused
-from recovery.facts.approval import Answer, Request
+from recovery.errors import GateRefused, SettingsInvalid
+from recovery.facts import Answer, Plan, Request
 from recovery.journal import plain
-from recovery.ownership import make_folder, open_ours
+from recovery.ownership import make_folder, make_ours, names_in, read_ours
 from recovery.redaction import redacted
+
+
+class Way(Protocol):
+    """One way to hear a person's answer. None of them may hold up the others, or fail."""
+
+    def open(self, plan: Plan, request: Request) -> None:
+        """Begin to ask."""
+
+    def heard(self) -> Answer | None:
+        """What was answered since the last look, if anything; never waits."""
+
+    def ask_again(self, problem: str) -> None:
+        """What was heard was no answer, or came too late; say so, and ask again when it still waits."""
+
+    def close(self, answer: Answer | None) -> None:
+        """Ask no more; this was the answer, or nobody gave one."""
+
+
+# The ways of this process beside the Prefect UI and the file: the terminal of a `recover` command.
+WAYS: list[Way] = []
 
 _REQUEST = re.compile(r"(\d{3})-([0-9a-f]{64})")
 _LONGEST = 1000
@@ -38,7 +56,7 @@ class Approvals:
             if known.plan == plan and known.until > now and self.answer_of(known) is None:
                 return known
         make_folder(self.folder, mode=0o750)
-        taken = (_REQUEST.fullmatch(one.name) for one in self.folder.iterdir())
+        taken = (_REQUEST.fullmatch(name) for name in names_in(self.folder))
         number = max((int(one[1]) for one in taken if one), default=0) + 1
         request = Request(number, plan, summary, now, now + wait)
         make_folder(self._place(request), mode=0o750, exist_ok=False)
@@ -48,18 +66,19 @@ class Approvals:
     def requests(self) -> list[Request]:
         """Every request, oldest first. One that a crash cut short is none."""
         found = []
-        for place in sorted(self.folder.glob("*-*")) if self.folder.exists() else []:
-            if _REQUEST.fullmatch(place.name):
-                with suppress(OSError, ValueError, KeyError):
-                    found.append(_request(json.loads((place / "asked.json").read_text())))
+        for name in names_in(self.folder):
+            if _REQUEST.fullmatch(name) and (asked := read_ours(self.folder / name / "asked.json")):
+                with suppress(ValueError, KeyError, TypeError):
+                    found.append(_request(json.loads(asked)))
         return found
 
     def answer_of(self, request: Request) -> Answer | None:
         """What was answered, if anybody did."""
+        answered = read_ours(self._place(request) / "answer.json")
         try:
-            return _answer(json.loads((self._place(request) / "answer.json").read_text()))
-        except FileNotFoundError:
-            return None
+            return _answer(json.loads(answered)) if answered is not None else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._none_of_ours(request) from error
 
     def granted(self, plan: str) -> Answer | None:
         """The approval of exactly this plan that still holds, or None."""
@@ -106,11 +125,17 @@ class Approvals:
 
     def _too_late(self, request: Request) -> GateRefused:
         said = self.answer_of(request)
-        assert said is not None
+        if said is None:  # a link, or no file
+            raise self._none_of_ours(request)
         word = "approved" if said.granted else "refused"
         return GateRefused(
             f"plan {request.plan[:12]} was {word} by {said.by} at {said.at:%H:%M:%S} UTC ({said.way})",
             "nothing is left to do here; a changed plan asks anew",
+        )
+
+    def _none_of_ours(self, request: Request) -> SettingsInvalid:
+        return SettingsInvalid(
+            f"{self._place(request) / 'answer.json'} is no answer of ours", "see who put it there, and remove it"
         )
 
     @staticmethod
@@ -128,15 +153,8 @@ class Approvals:
     @staticmethod
     def _leave(path: Path, value: dict[str, Any]) -> None:
         """Have a whole file there, once. Raises: FileExistsError when there is one."""
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        with open_ours(beside, "w") as out:
-            out.write(json.dumps(redacted(json.loads(json.dumps(value, default=plain))), indent=1))
-            out.flush()
-            os.fsync(out.fileno())
-        try:
-            os.link(beside, path)
-        finally:
-            beside.unlink()
+        text = json.dumps(redacted(json.loads(json.dumps(value, default=plain))), indent=1)
+        make_ours(path, text.encode())
 
 
 def _request(value: dict[str, Any]) -> Request:

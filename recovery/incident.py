@@ -6,57 +6,113 @@ writing, and machines that took turns tell one story when their files are read t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from recovery.errors import SettingsInvalid
-from recovery.facts import Incident, IncidentEvent
-from recovery.facts.incident import incident_of
+from recovery.facts import EvidenceFile, Incident, IncidentEvent
+from recovery.facts.incident import incident_of, moment_of
 from recovery.journal import plain
-from recovery.ownership import give_to_owner_above, make_folder, make_state_folder, open_ours
-from recovery.redaction import redacted
+from recovery.ownership import (
+    give_to_owner_above,
+    make_folder,
+    make_ours,
+    make_state_folder,
+    names_in,
+    open_ours,
+    read_ours,
+    replace_ours,
+)
+from recovery.redaction import redact, redacted
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_EVENTS = re.compile(r"events\.[\w-]+\.jsonl")
+_EVENTS = re.compile(r"events\.([\w-]+)\.jsonl", re.ASCII)
+_ODD = re.compile(r"[^\w.-]", re.ASCII)
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
 class IncidentFolder:
-    """Where this machine keeps what it knows of one incident."""
+    """Where this machine keeps what it knows of one incident; `elsewhere/` holds what others noted."""
 
     id: str
     folder: Path
 
     @property
     def events_file(self) -> Path:
-        """What this machine noted."""
-        return self.folder / f"events.{_machine()}.jsonl"
+        """What this machine noted. Its name is nobody else's, also when two machines have one name."""
+        mine = [one for one in self._event_files(self.folder) if one.startswith(f"events.{_machine()}-")]
+        return self.folder / (mine[0] if mine else f"events.{_machine()}-{secrets.token_hex(4)}.jsonl")
+
+    @property
+    def elsewhere(self) -> Path:
+        """What other machines noted, as it was seen last."""
+        return self.folder / "elsewhere"
 
     def note(self, event: str, *, by: str = "", **details: Any) -> IncidentEvent:
         """Add an event and have it on disk before going on; secrets are masked."""
-        entry = {"at": datetime.now(UTC).isoformat(), "event": event, "by": by, **details}
-        line = json.dumps(redacted(json.loads(json.dumps(entry, default=plain))))
-        with open_ours(self.events_file, "a") as out:
-            out.write(line + "\n")
-            out.flush()
+        told = {"at": datetime.now(UTC).isoformat(), "event": event, "by": by}
+        line = json.dumps(redacted(json.loads(json.dumps(told | details | told, default=plain))))
+        with open_ours(self.events_file, "a+", rights=0o640) as out:
+            end = os.fstat(out.fileno()).st_size
+            cut_short = end and os.pread(out.fileno(), 1, end - 1) != b"\n"  # by a crash: it must not spoil this one
+            os.write(out.fileno(), (b"\n" if cut_short else b"") + line.encode() + b"\n")  # at once: others write, too
             os.fsync(out.fileno())
-        return _event(json.loads(line))
+        return _event(json.loads(line), _machine())
 
     def read(self, elsewhere: Mapping[str, bytes] | None = None) -> Incident:
-        """What is known of it here, and in what other machines noted (`elsewhere`: file name → content)."""
-        texts = {file.name: file.read_text() for file in self.folder.iterdir() if _EVENTS.fullmatch(file.name)}
-        for name, content in (elsewhere or {}).items():
-            if name != self.events_file.name and _EVENTS.fullmatch(name):
-                texts[name] = content.decode(errors="replace")
-        return incident_of(self.id, (one for text in texts.values() for one in _events(text)))
+        """What is known of it here, and in what other machines noted (`elsewhere`: file name → content).
+
+        Raises: SettingsInvalid when this user may not look.
+        """
+        return incident_from(self.id, together(self.known(), elsewhere or {}))
+
+    def noted(self) -> dict[str, bytes]:
+        """What this machine noted: file name → content."""
+        return {name: read_ours(self.folder / name) or b"" for name in self._event_files(self.folder)}
+
+    def known(self) -> dict[str, bytes]:
+        """What this machine noted, and what it learned of others: file name → content."""
+        others = {name: read_ours(self.elsewhere / name) or b"" for name in self._event_files(self.elsewhere)}
+        return others | self.noted()
+
+    def own_files(self) -> list[Path]:
+        """What belongs into the bucket: what this machine noted, and the evidence of its runs."""
+        evidence = self.folder / "evidence"
+        kept = [evidence / run / name for run in names_in(evidence) for name in names_in(evidence / run)]
+        return [self.folder / name for name in self._event_files(self.folder)] + kept
+
+    def learn(self, elsewhere: Mapping[str, bytes]) -> None:
+        """Keep what other machines noted, for when nobody can be asked."""
+        ours = self._event_files(self.folder)
+        make_folder(self.elsewhere, mode=0o750)
+        for name, content in elsewhere.items():
+            if _EVENTS.fullmatch(name) and name not in ours:
+                known = read_ours(self.elsewhere / name) or b""
+                if len(content) > len(known):
+                    replace_ours(self.elsewhere / name, content.decode(errors="replace"), rights=0o640)
+
+    def keep(self, run: str, name: str, content: str | bytes) -> tuple[Path, EvidenceFile]:
+        """Keep a file that a run gathered, with secrets masked; where it is, and what it is."""
+        data = _masked(content)
+        place = self.folder / "evidence" / _plain_name(run)
+        make_folder(place.parent, mode=0o750)
+        make_folder(place, mode=0o750)
+        path = _made(place, _plain_name(name), data)
+        return path, EvidenceFile(redact(name), hashlib.sha256(data).hexdigest(), len(data))
+
+    @staticmethod
+    def _event_files(folder: Path) -> list[str]:
+        return [name for name in names_in(folder) if _EVENTS.fullmatch(name)]
 
 
 def new_incident_id() -> str:
@@ -69,6 +125,11 @@ def incident_id_refusal(incident_id: str) -> str | None:
     if _ID.fullmatch(incident_id):
         return None
     return f"{incident_id!r} is no incident's name: letters, digits, dots, dashes and underscores, at most 64"
+
+
+def is_events_file(name: str) -> bool:
+    """Whether this is the name of a file that a machine noted events in."""
+    return _EVENTS.fullmatch(name) is not None
 
 
 def open_incident_folder(incidents_dir: Path, incident_id: str) -> IncidentFolder:
@@ -87,24 +148,84 @@ def open_incident_folder(incidents_dir: Path, incident_id: str) -> IncidentFolde
 
 
 def incident_folders(incidents_dir: Path) -> list[IncidentFolder]:
-    """Every incident that this machine knows of."""
-    if not incidents_dir.exists():
-        return []
-    return [IncidentFolder(one.name, one) for one in sorted(incidents_dir.iterdir()) if _ID.fullmatch(one.name)]
+    """Every incident that this machine knows of.
+
+    Raises: SettingsInvalid when this user may not look.
+    """
+    return [IncidentFolder(name, incidents_dir / name) for name in names_in(incidents_dir) if _ID.fullmatch(name)]
 
 
-def _events(text: str) -> Iterable[IncidentEvent]:
-    for line in text.splitlines():
+def together(*noted: Mapping[str, bytes]) -> dict[str, bytes]:
+    """What several places hold of the same files: they only grow, so of each the longest."""
+    found: dict[str, bytes] = {}
+    for place in noted:
+        for name, content in place.items():
+            if len(content) >= len(found.get(name, b"")):
+                found[name] = content
+    return found
+
+
+def incident_from(incident_id: str, noted: Mapping[str, bytes]) -> Incident:
+    """An incident from what machines noted of it (file name → content), without a folder here."""
+    told = ((name, content) for name, content in noted.items() if _EVENTS.fullmatch(name))
+    return incident_of(incident_id, (_events(content, _writer(name)) for name, content in told))
+
+
+def _events(content: bytes, writer: str) -> Iterator[IncidentEvent]:
+    for line in content.decode(errors="replace").split("\n"):
         try:
-            yield _event(json.loads(line))
-        except (ValueError, KeyError, TypeError):
-            continue  # a crash cut it short
+            yield _event(json.loads(line), writer)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            continue  # a crash cut it short, or somebody else wrote there
 
 
-def _event(entry: dict[str, Any]) -> IncidentEvent:
+def _event(entry: dict[str, Any], writer: str) -> IncidentEvent:
+    at = moment_of(entry["at"])
+    if at is None or not isinstance(entry["event"], str):
+        raise ValueError("no event")
     details = {key: value for key, value in entry.items() if key not in ("at", "event", "by")}
-    return IncidentEvent(datetime.fromisoformat(entry["at"]), entry["event"], details, entry.get("by", ""))
+    return IncidentEvent(at, entry["event"], details, str(entry.get("by") or ""), writer)
 
 
 def _machine() -> str:
-    return re.sub(r"[^\w-]", "-", socket.gethostname()) or "here"
+    return re.sub(r"[^\w-]", "-", socket.gethostname(), flags=re.ASCII) or "here"
+
+
+def _writer(name: str) -> str:
+    """The machine whose file this is."""
+    found = _EVENTS.fullmatch(name)
+    return re.sub(r"-[0-9a-f]{8}$", "", found[1]) if found else ""
+
+
+def _masked(content: str | bytes) -> bytes:
+    if isinstance(content, str):
+        return redact(content).encode(errors="replace")
+    try:
+        return redact(content.decode()).encode()
+    except UnicodeDecodeError:
+        return content  # no text: a secret in it would not look like one
+
+
+def _plain_name(name: str) -> str:
+    """A name that stays in its folder, whatever a pod is called."""
+    return _ODD.sub("_", name).lstrip(".")[-_LONGEST_NAME:].lstrip(".") or "unnamed"
+
+
+def _made(place: Path, name: str, data: bytes) -> Path:
+    """Have it there under a name that no other has."""
+    for path in _names(place, name):
+        try:
+            make_ours(path, data, rights=0o640)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("there is always another number")
+
+
+def _names(place: Path, name: str) -> Iterable[Path]:
+    stem, dot, ending = name.rpartition(".")
+    yield place / name
+    number = 1
+    while True:
+        number += 1
+        yield place / (f"{stem}-{number}.{ending}" if dot and stem else f"{name}-{number}")

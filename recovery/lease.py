@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +18,25 @@ from recovery.waiting import wait_until
 _NAME_SECONDS = 10.0  # a holder writes its name right after it took the lease
 _FLOCK = "hhqqi4x"  # struct flock: type, whence, start, length (0: to the end), process
 _BUSY_NEXT = "wait for it, or stop that process; then run this again"
+
+# Raises when the site is not ours any more; None where nothing has to be held.
+_still_held: ContextVar[Callable[[], None] | None] = ContextVar("still_held", default=None)
+
+
+@contextmanager
+def acting_only_while(still_held: Callable[[], None]) -> Iterator[None]:
+    """Have every action of the block ask first whether the site is still ours; `still_held` raises when it is not."""
+    token = _still_held.set(still_held)
+    try:
+        yield
+    finally:
+        _still_held.reset(token)
+
+
+def require_still_held() -> None:
+    """Stop before an action when somebody else has taken this site over meanwhile. Raises: Busy."""
+    if (ask := _still_held.get()) is not None:
+        ask()
 
 
 @contextmanager

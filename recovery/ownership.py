@@ -9,9 +9,10 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,7 @@ from recovery.errors import SettingsInvalid
 
 _PASS = os.O_PATH | os.O_DIRECTORY
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that somebody put there must not hold us up
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 def make_state_folder(path: Path) -> None:
@@ -72,18 +74,70 @@ def replace_ours(path: Path, text: str, *, rights: int = 0o644) -> None:
         os.replace(beside.name, path.name, src_dir_fd=above, dst_dir_fd=above)
 
 
+def make_ours(path: Path, content: bytes, *, rights: int = 0o644) -> None:
+    """Have a whole file of ours there, once: whoever comes second finds the first one's.
+
+    Raises: FileExistsError when there is one. SettingsInvalid when this user may not.
+    """
+    try:
+        with _entered(path.parent) as above:
+            beside = f".{secrets.token_hex(8)}.new"
+            try:
+                with open(_open_plain(path.with_name(beside), _NEW, above, rights), "wb") as out:
+                    out.write(content)
+                    out.flush()
+                    os.fsync(out.fileno())
+                os.link(beside, path.name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(beside, dir_fd=above)
+    except PermissionError as error:
+        raise _closed(path.parent) from error
+
+
+def read_ours(path: Path) -> bytes | None:
+    """A file of ours; None when it is not there, or only leads elsewhere.
+
+    Raises: SettingsInvalid when this user may not.
+    """
+    try:
+        with _entered(path.parent) as above:
+            return _content(path.name, above)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except PermissionError as error:
+        raise _shut(path) from error
+
+
 def files_in(folder: Path) -> Iterator[tuple[str, bytes]]:
     """The files of a folder of ours, by name. What is only a link to a file is none of them."""
     with _entered(folder) as above:
         listed = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=above)
         try:
             for name in sorted(os.listdir(listed)):
-                if stat.S_ISREG(os.stat(name, dir_fd=listed, follow_symlinks=False).st_mode):
-                    with open(os.open(name, os.O_RDONLY | _PLAIN, dir_fd=listed), "rb") as file:
-                        if not _leads_elsewhere(file.fileno(), above):
-                            yield name, file.read()
+                content = _content(name, listed)
+                if content is not None:
+                    yield name, content
         finally:
             os.close(listed)
+
+
+def names_in(folder: Path) -> list[str]:
+    """The names of what is in a folder of ours, sorted; nothing when it is not there.
+
+    Raises: SettingsInvalid when this user may not look.
+    """
+    try:
+        with _entered(folder) as above:
+            listed = os.open(".", os.O_RDONLY | os.O_DIRECTORY, dir_fd=above)
+            try:
+                return sorted(os.listdir(listed))
+            finally:
+                os.close(listed)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError as error:
+        raise _shut(folder) from error
 
 
 def give_to_owner_above(path: Path) -> None:
@@ -204,6 +258,14 @@ def _open_plain(path: Path, flags: int, above: int, rights: int) -> int:
     return file
 
 
+def _content(name: str, folder: int) -> bytes | None:
+    """What a file in this open folder holds; None when it is no plain file of its own."""
+    if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+        return None
+    with open(os.open(name, os.O_RDONLY | _PLAIN, dir_fd=folder), "rb") as file:
+        return None if _leads_elsewhere(file.fileno(), folder) else file.read()
+
+
 def _leads_elsewhere(file: int, above: int) -> bool:
     """Whether the owner of this folder may have put it there for root to fall into."""
     found = os.fstat(file)
@@ -213,6 +275,14 @@ def _leads_elsewhere(file: int, above: int) -> bool:
 def _is_strange(folder: int) -> bool:
     """Whether we are root and this folder is another user's."""
     return os.geteuid() == 0 and os.fstat(folder).st_uid != 0
+
+
+def _shut(path: Path) -> SettingsInvalid:
+    """Who may not look there, and who may."""
+    while not os.access(path, os.F_OK):
+        path = path.parent
+    me, owner = _name(os.geteuid()), owner_of(path)
+    return SettingsInvalid(f"user {me} may not read {path}, which belongs to {owner}", f"run this as {owner}")
 
 
 def _closed(path: Path) -> SettingsInvalid:

@@ -23,6 +23,7 @@ from recovery.facts import (
     RepoFacts,
     Rollout,
     ServerFacts,
+    ServiceFacts,
     WorkloadEvent,
 )
 
@@ -115,6 +116,9 @@ class Documents(Protocol):
     def names(self) -> tuple[str, ...]:
         """The names of all documents."""
 
+    def sizes(self) -> dict[str, int]:
+        """The names of all documents, and how many bytes each has."""
+
     def remove(self, name: str) -> None:
         """Delete one document, if it is there."""
 
@@ -169,6 +173,34 @@ class Inspection(Protocol):
 
     def check_files(self, address: DatabaseAddress, *, superuser: bool) -> tuple[CheckResult, ...]:
         """Look for damaged tables and indexes. `superuser`: of a copy of ours, as its superuser."""
+
+
+class Service(Protocol):
+    """Something that runs, by its locator: a container, a unit, a deployment, a process.
+
+    Every action looks first and does nothing when it is so already; it returns when the state is
+    really there. Raises: VerificationFailed, with the last log lines, when it is not there at the
+    deadline; what cannot be looked at is an error, too, and never "stopped".
+    """
+
+    @property
+    def locator(self) -> str:
+        """How the settings name it: docker:clickview-db."""
+
+    def read_facts(self) -> ServiceFacts:
+        """Whether it runs, since when, how it ended."""
+
+    def start(self) -> None:
+        """Have it run, and be healthy where it has a health check; one that is frozen goes on."""
+
+    def stop(self) -> None:
+        """Have it end in order."""
+
+    def restart(self) -> None:
+        """Stop it in order and start it again; one that does not run is started."""
+
+    def read_log(self, *, lines: int, since: datetime | None = None) -> str:
+        """Its last log lines, secrets masked; none before `since` where the lines tell when they were written."""
 
 
 class Workloads(Protocol):

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from recovery.adapters.application import Application
     from recovery.adapters.pgbackrest.copies import RestoredCopies
     from recovery.adapters.process import Host
+    from recovery.adapters.redis_server import RedisServer
+    from recovery.adapters.s3 import DocumentBucket
     from recovery.adapters.secrets import Secrets
-    from recovery.adapters.services import Service
+    from recovery.adapters.site_lease import SiteLease
     from recovery.facts import DatabaseAddress
-    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Workloads
+    from recovery.roles import BackupStore, Database, DataChecks, Documents, Inspection, Service, Workloads
+    from recovery.settings.services import Role
 
 
 class Site:
@@ -32,6 +35,11 @@ class Site:
     def runs_dir(self) -> Path:
         """Where the journals of this site's runs are."""
         return self.settings.site.state_dir / "runs"
+
+    @property
+    def incidents_dir(self) -> Path:
+        """Where the records of this site's incidents are."""
+        return self.settings.site.state_dir / "incidents"
 
     @cached_property
     def secrets(self) -> Secrets:
@@ -60,21 +68,36 @@ class Site:
 
         return PgBackRest(self.settings, self.host, self.secrets)
 
-    @cached_property
-    def primary_service(self) -> Service:
-        from recovery.adapters.services import locate_service
+    def service(self, role: Role) -> Service:
+        """What plays a role, to be looked at, started and stopped."""
+        from recovery.adapters.services import Means, locate_service
 
-        return locate_service(self.settings.services.database, self.host, self.settings.database)
+        return locate_service(self.settings, role, Means(lambda: self.workloads, self.secrets.reveal))
 
     @cached_property
     def evidence(self) -> Documents:
+        return self._evidence("")
+
+    def incident_documents(self, incident: str = "") -> Documents:
+        """Where the record of an incident, or of all, outlives this machine."""
+        return self._evidence(f"/incidents/{incident}".rstrip("/"))
+
+    @cached_property
+    def lease(self) -> SiteLease:
+        """Who may recover this site now: beside the evidence."""
+        from recovery.adapters.site_lease import SiteLease
+
+        return SiteLease(self._evidence("", patient=False), self.settings.site.name)
+
+    def _evidence(self, below: str, *, patient: bool = True) -> DocumentBucket:
         from recovery.adapters.s3 import DocumentBucket
 
         settings = self.settings
         repo = next(
             (r for r in settings.backup.repos if r.bucket == settings.evidence_bucket), settings.backup.repos[-1]
         )
-        return DocumentBucket(repo, settings.evidence_bucket, settings.evidence.prefix, self.secrets)
+        prefix = f"{settings.evidence.prefix}{below}"
+        return DocumentBucket(repo, settings.evidence_bucket, prefix, self.secrets, patient=patient)
 
     def records(self, repo: int) -> Documents:
         """Where the records of a repository's sets are: in its own bucket, so that they are there when it is."""
@@ -109,6 +132,12 @@ class Site:
         from recovery.adapters.application import Application
 
         return Application(self.settings.application)
+
+    @cached_property
+    def cache(self) -> RedisServer:
+        from recovery.adapters.redis_server import RedisServer
+
+        return RedisServer(self.settings.redis, self.secrets.reveal(self.settings.redis.password))
 
     @cached_property
     def workloads(self) -> Workloads:

@@ -82,6 +82,13 @@ def data_dir_pids(data_dir: Path) -> set[int]:
     return {pid for pid in pids if works_in(pid) == str(data_dir) and _program(pid) == "postgres"}
 
 
+def server_in(directory: Path) -> int | None:
+    """The server that works in a directory, and not one of the children that write its files."""
+    pids = (int(entry) for entry in os.listdir("/proc") if entry.isdigit())
+    found = {pid for pid in pids if works_in(pid) == str(directory) and _program(pid) in _SERVERS and is_running(pid)}
+    return next((pid for pid in sorted(found) if _parent(pid) not in found), None)
+
+
 def works_in(pid: int) -> str | None:
     """The working directory of a process, also when it was removed."""
     return _link(pid, "cwd")
@@ -132,6 +139,11 @@ def _program(pid: int) -> str:
 def _state(pid: int) -> str | None:
     fields = _stat(pid)
     return fields[0] if fields else None
+
+
+def _parent(pid: int) -> int | None:
+    fields = _stat(pid)
+    return int(fields[1]) if len(fields) > 1 else None
 
 
 def _began(pid: int) -> str | None:

@@ -18,6 +18,7 @@ from sandbox.services import describe, start
 _CONFIGURATION = """bind 127.0.0.1
 port {port}
 dir {directory}
+logfile {directory}/log
 requirepass {password}
 daemonize no
 appendonly yes
@@ -40,7 +41,7 @@ def make_redis(sandbox: Sandbox) -> None:
     file.write_text(
         _CONFIGURATION.format(port=sandbox.ports["redis"], directory=directory, password=sandbox.secret("redis"))
     )
-    start(describe(sandbox, "redis", [*sandbox.prefix, program, file]))
+    start(describe(sandbox, "redis", [*sandbox.prefix, program, file], directory=directory))
     _wait(sandbox)
 
 
@@ -61,4 +62,4 @@ def _wait(sandbox: Sandbox) -> None:
         return ""
 
     if left := wait_until(trouble, PATIENCE_SECONDS, so=operator.not_):
-        raise TargetUnreachable(f"Redis does not answer: {left}", "see services/redis/log in the folder")
+        raise TargetUnreachable(f"Redis does not answer: {left}", "see redis/log and services/redis/log in the folder")

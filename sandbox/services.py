@@ -26,6 +26,7 @@ class Service:
     folder: Path
     pid_file: Path
     data_dir: Path | None = None
+    directory: Path | None = None  # where it works and is found, whoever started it
     stop_signal: int = signal.SIGTERM
     environment: dict[str, str] = field(default_factory=dict)
 
@@ -40,6 +41,7 @@ def describe(
     argv: Iterable[str | Path],
     *,
     data_dir: Path | None = None,
+    directory: Path | None = None,
     environment: dict[str, str] | None = None,
 ) -> Service:
     """Write down how a service is started, for `break --undo` and for the recovery system."""
@@ -51,6 +53,7 @@ def describe(
         folder=folder,
         pid_file=data_dir / "postmaster.pid" if data_dir else folder / "pid",
         data_dir=data_dir,
+        directory=directory,
         stop_signal=signal.SIGINT if data_dir else signal.SIGTERM,
         environment={MARKER: str(sandbox.folder), **(environment or {})},
     )
@@ -61,11 +64,8 @@ def describe(
 def find(sandbox: Sandbox, name: str) -> Service:
     """A service that was described before."""
     values = json.loads((sandbox.services_dir / name / "service.json").read_text())
-    data_dir = values.pop("data_dir")
-    return Service(
-        **{**values, "argv": tuple(values["argv"]), "folder": Path(values["folder"])}
-        | {"pid_file": Path(values["pid_file"]), "data_dir": Path(data_dir) if data_dir else None}
-    )
+    places = {name: Path(values[name]) for name in ("folder", "pid_file", "data_dir", "directory") if values.get(name)}
+    return Service(**{**values, **places, "argv": tuple(values["argv"])})
 
 
 def names(sandbox: Sandbox) -> list[str]:
@@ -87,7 +87,9 @@ def launch(sandbox: Sandbox, argv: Iterable[str | Path]) -> None:
 
 
 def running_pid(service: Service) -> int | None:
-    """The pid of a service, or None when it doesn't run."""
+    """The pid of a service, or None when it doesn't run; what recovery started counts as well."""
+    if service.directory:
+        return processes.server_in(service.directory)
     if not service.data_dir:
         return processes.noted_pid(service.pid_file)
     try:

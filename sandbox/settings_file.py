@@ -43,6 +43,7 @@ def write_settings(sandbox: Sandbox, zone_id: str) -> None:
         _section("aws", _aws(sandbox, zone_id)),
         _section("application", {"health_url": f"http://127.0.0.1:{sandbox.ports['backend']}/health"}),
         _section("services", _services(sandbox)),
+        _section("services.prefixes", {"redis": list(sandbox.prefix)}),
         _section("kubernetes", _kubernetes(sandbox)),
     ]
     sandbox.settings_file.touch(mode=0o600)
@@ -75,6 +76,7 @@ def environment(sandbox: Sandbox) -> dict[str, str]:
         "BACKUP_S3_REGION": REGIONS["east"],
         "PRIMARY_BACKUP_BUCKET": BUCKETS["east"],
         "PGPASSFILE": str(write_passfile(sandbox)),
+        "KUBECONFIG": str(sandbox.folder / "kubernetes" / "admin.kubeconfig"),
     }
     return values | _zone(sandbox)
 
@@ -163,7 +165,7 @@ def _services(sandbox: Sandbox) -> dict[str, object]:
     return {
         "database": f"process:{sandbox.data_dir('primary')}",
         "standby": f"process:{sandbox.data_dir('standby')}",
-        "redis": f"process:{sandbox.services_dir / 'redis'}",
+        "redis": f"process:{sandbox.folder / 'redis'}",
         "backend": "kubernetes:deployment/clickview-backend",
         "frontend": "kubernetes:deployment/clickview-frontend",
     }

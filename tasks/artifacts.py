@@ -16,11 +16,11 @@ from typing import Any
 from recovery.facts import Progress
 from recovery.journal import current_journal
 from recovery.redaction import redact
-from tasks.step import in_flow_run, progress_line, tell_log, warn
+from tasks.server_api import ServerTrouble, ask_server
+from tasks.step import flow_run_id, in_flow_run, progress_line, tell_log, warn
 
-# Long enough for a busy machine. A server that does not answer in this time is left alone for a while,
-# so that a long recovery with many documents waits for it once and not each time.
-_DEADLINE_SECONDS = 15.0
+# A server that gave no answer is left alone for a while, so that a long recovery with many documents waits for it once
+# and not each time.
 _REST_SECONDS = 120.0
 _PROGRESS_SECONDS = 3.0
 
@@ -120,37 +120,19 @@ def _publish(key: str, kind: str, data: str, description: str) -> None:
 
 def _create(artifact: dict[str, Any]) -> str | None:
     """Make an artifact of this flow run; its id, or None after a warning."""
-    from prefect.context import FlowRunContext
-
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
-    made = _ask("POST", "/artifacts/", artifact | {"flow_run_id": str(run.id) if run else None})
+    made = _ask("POST", "/artifacts/", artifact | {"flow_run_id": flow_run_id()})
     return str(made["id"]) if made else None
 
 
 def _ask(method: str, path: str, body: dict[str, Any]) -> dict[str, Any] | None:
     """One request to the server of this run; None after a warning when it did not take it in time."""
     global _silent_until
-    import httpx
-    from prefect.settings import get_current_settings
-
     if time.monotonic() < _silent_until:
         return None  # that it does not answer was said
-    api = get_current_settings().api
-    user, _, password = (api.auth_string.get_secret_value() if api.auth_string else "").partition(":")
     try:
-        answer = httpx.request(
-            method,
-            f"{api.url}{path}",
-            json=body,
-            auth=(user, password) if user else None,
-            timeout=_DEADLINE_SECONDS,
-            trust_env=False,
-        )
-        answer.raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        if isinstance(error, httpx.TimeoutException):
+        return ask_server(method, path, body) or {}
+    except ServerTrouble as error:
+        if error.silent:
             _silent_until = time.monotonic() + _REST_SECONDS
-        warn(f"not shown in the UI: {type(error).__name__}: {error}")
+        warn(f"not shown in the UI: {error}")
         return None
-    return dict(answer.json()) if answer.content else {}

@@ -135,7 +135,7 @@ def write_backup_configuration() -> None:
 @action
 def restart_database() -> None:
     """Restart the primary, so that settings which need it take effect."""
-    site().primary_service.restart()
+    site().service("database").restart()
 
 
 @probe

@@ -27,6 +27,7 @@ from recovery.errors import RecoveryError
 from recovery.facts import Progress
 from recovery.gate import require
 from recovery.journal import current_journal, open_journal, writing_to
+from recovery.lease import require_still_held
 from recovery.redaction import redact
 from recovery.site import site
 
@@ -112,6 +113,13 @@ def note(message: str, **details: object) -> None:
     _logger().info(message)
 
 
+def call_out(message: str) -> None:
+    """Say what somebody has to do now, also to who wanted to hear nothing but the result."""
+    if journal := current_journal():
+        journal.write("note", message=message, loud=True)
+    _logger().warning(message)
+
+
 def tell_log(message: str) -> None:
     """Say something to whoever reads the run's log; on the terminal it would be one line too many."""
     _logger().info(message)
@@ -178,7 +186,7 @@ def in_flow_run() -> bool:
     return FlowRunContext.get() is not None
 
 
-def _flow_run_id() -> str | None:
+def flow_run_id() -> str | None:
     """The id of the Prefect flow run that we are in: `recover serve` shows runs without one afterwards."""
     if not in_flow_run():
         return None
@@ -196,6 +204,8 @@ def transient(error: BaseException) -> bool:
 def _step(kind: str, function: Callable[P, R], *, retries: bool) -> Callable[P, R]:
     @functools.wraps(function)
     def journaled(*args: P.args, **kwargs: P.kwargs) -> R:
+        if kind == "action":
+            require_still_held()
         journal = current_journal()
         if journal is None:
             return function(*args, **kwargs)
@@ -292,7 +302,7 @@ def _run_and_keep(function: Callable[..., R], name: str, args: Any, kwargs: Any)
         name=name,
         parameters={k: str(v) for k, v in kwargs.items()},
         pid=os.getpid(),
-        flow_run_id=_flow_run_id(),
+        flow_run_id=flow_run_id(),
     )
     try:
         result = function(*args, **kwargs)

@@ -214,7 +214,7 @@ def page(served: Served, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=_chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         try:
             page = browser.new_page(viewport={"width": 1280, "height": 800}, base_url=served.url)
             page.set_default_timeout(PATIENCE * 1000)
@@ -227,7 +227,8 @@ def page(served: Served, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
             browser.close()
 
 
-def _chromium() -> str:
+def find_chromium() -> str:
+    """The browser's program; without one the test is skipped, in CI it fails."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
         if os.environ.get("CI"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 
 from recovery.environment import forget_the_shell
+from recovery.facts import HealthFacts
 from recovery.settings.services import ApplicationSettings
 
 _ANSWER_SECONDS = 10.0  # a health check that takes longer says that something is wrong
@@ -25,18 +27,35 @@ class Application:
         """The version that runs: from the settings, else from the health check; None when it does not say."""
         if self._settings.version:
             return _in_short(self._settings.version)
-        answer = self.health()[1]
+        answer = self._ask()[1]
         return _in_short(str(answer["version"])) if "version" in answer else None
 
-    def health(self) -> tuple[int, dict[str, object]]:
-        """The health check's status (0 when nothing answers) and what it says."""
+    def look(self) -> HealthFacts:
+        """What the health check says; that nothing answers is a fact."""
+        begin = time.monotonic()
+        status, said, problem = self._ask()
+        return HealthFacts(status, time.monotonic() - begin, _parts(said), problem)
+
+    def _ask(self) -> tuple[int, dict[str, object], str]:
+        """The health check's status (0 when nothing answers), what it says, and why nothing answers."""
         try:
             with open_url(self._settings.health_url, seconds=_ANSWER_SECONDS) as response:
-                return response.status, _object(response.read())
+                return response.status, _object(response.read()), ""
         except urllib.error.HTTPError as error:
-            return error.code, _object(error.read())
-        except (OSError, http.client.HTTPException):
-            return 0, {}
+            with error:
+                return error.code, _object(error.read()), ""
+        except (OSError, http.client.HTTPException) as error:
+            return 0, {}, str(getattr(error, "reason", "") or error) or type(error).__name__
+
+
+def _parts(said: dict[str, object]) -> dict[str, str]:
+    """The parts that a health check names: `{"checks": {"database": {"status": "fail"}}}`, or the word alone."""
+    checks = said.get("checks")
+    found = {}
+    for name, one in (checks if isinstance(checks, dict) else {}).items():
+        word = one.get("status") if isinstance(one, dict) else one
+        found[str(name)] = {"up": "pass", "down": "fail"}.get(str(word), str(word))
+    return found
 
 
 def _in_short(version: str) -> str:

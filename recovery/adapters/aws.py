@@ -36,6 +36,7 @@ def make_client(
     ca_file: str | None,
     access_key_id: str | None,
     secret_access_key: str | None,
+    read_seconds: int = _READ_SECONDS,
 ) -> Any:
     """A client of any service; every call ends within seconds."""
     import boto3
@@ -51,7 +52,7 @@ def make_client(
         aws_secret_access_key=secret_access_key,
         config=Config(
             connect_timeout=_CONNECT_SECONDS,
-            read_timeout=_READ_SECONDS,
+            read_timeout=read_seconds,
             retries={"total_max_attempts": 2},
             s3={"addressing_style": "path"} if endpoint_url else None,
         ),

@@ -7,6 +7,8 @@ import pwd
 import re
 from pathlib import Path
 
+from recovery.adapters.process import HERE, Host
+
 _USER_CHANGERS = ("runuser", "sudo", "setpriv", "doas")
 # Their options whose value is the next word.
 _WITH_VALUE = re.compile(r"-[A-Za-z]*[ugG]|--(?:user|group|groups|supp-group|reuid|regid)")
@@ -28,6 +30,11 @@ def changes_user(prefix: tuple[str, ...]) -> bool:
 def needed_prefix(prefix: tuple[str, ...]) -> tuple[str, ...]:
     """The prefix without what is so already: who is that user need not, and mostly may not, become it."""
     return () if changes_user(prefix) and _target(prefix) == os.geteuid() else prefix
+
+
+def as_root(host: Host) -> Host:
+    """Where root, who types the commands, asks itself: what only root may do, and whom the prefix makes of root may not."""
+    return HERE if os.geteuid() == 0 and changes_user(host.prefix) else host
 
 
 def _target(prefix: tuple[str, ...]) -> int | None:

@@ -15,11 +15,15 @@ from recovery.ownership import files_in
 from recovery.roles import VersionedDocument
 from recovery.settings import RepoSettings
 
+_READ_SECONDS, _PROMPT_SECONDS = 20, 4
+
 
 class DocumentBucket:
     """Keeps documents under one folder of a bucket."""
 
-    def __init__(self, repo: RepoSettings, bucket: str, prefix: str, secrets: Secrets) -> None:
+    def __init__(self, repo: RepoSettings, bucket: str, prefix: str, secrets: Secrets, *, patient: bool = True) -> None:
+        """`patient`: what is written may be large; without it a silent bucket is given up within seconds."""
+        self._read_seconds = _READ_SECONDS if patient else _PROMPT_SECONDS
         self._repo, self._bucket, self._prefix, self._secrets = repo, bucket, prefix, secrets
         self._client: Any = None
 
@@ -81,12 +85,16 @@ class DocumentBucket:
 
     def names(self) -> tuple[str, ...]:
         """The names of all documents."""
+        return tuple(self.sizes())
+
+    def sizes(self) -> dict[str, int]:
+        """The names of all documents, and how many bytes each has."""
         try:
             pages = self._s3().get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=f"{self._prefix}/")
-            keys = [str(one["Key"]) for page in pages for one in page.get("Contents", ())]
+            found = {str(one["Key"]): int(one["Size"]) for page in pages for one in page.get("Contents", ())}
         except (BotoCoreError, ClientError) as error:
             raise self._typed(error) from error
-        return tuple(key.removeprefix(f"{self._prefix}/") for key in keys)
+        return {key.removeprefix(f"{self._prefix}/"): size for key, size in found.items()}
 
     def remove(self, name: str) -> None:
         """Delete one document. Idempotent: one that is not there is no error."""
@@ -105,6 +113,7 @@ class DocumentBucket:
                 ca_file=str(repo.ca_file) if repo.ca_file else None,
                 access_key_id=self._secrets.reveal(repo.access_key_id),
                 secret_access_key=self._secrets.reveal(repo.secret_access_key),
+                read_seconds=self._read_seconds,
             )
         return self._client
 

@@ -14,18 +14,21 @@ from typing import Any
 from recovery.errors import Busy, SettingsInvalid
 from recovery.roles import VersionedDocument, VersionedDocuments
 
-_NAME = "site.lease"
-
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds it, for people to read, and for how long it holds without a renewal."""
+    """Who holds it, for people to read, and for how long it holds without a renewal.
+
+    `place` is one state folder on one machine since its last start. Whoever has the lock of that folder may take the
+    lease from a holder of the same place at once: the kernel has said that it is dead.
+    """
 
     run: str
     incident: str
     machine: str
     pid: int
     valid_seconds: int
+    place: str
 
 
 @dataclass(frozen=True)
@@ -40,22 +43,22 @@ class HeldLease:
 class SiteLease:
     """The lease of one site."""
 
-    def __init__(self, documents: VersionedDocuments) -> None:
-        self._documents = documents
+    def __init__(self, documents: VersionedDocuments, site: str) -> None:
+        self._documents, self._name = documents, f"{site}.lease"
 
     def take(self, holder: Holder, *, take_over: bool = False) -> HeldLease:
         """Take the lease; a stale one is taken over, one that is held only with `take_over`.
 
         Raises: Busy naming the holder. TargetUnreachable when the bucket does not answer.
         """
-        known = self._documents.look(_NAME)
+        known = self._documents.look(self._name)
         before = _body(known)
-        if before and not take_over and (refusal := _held(before, known)):
+        if before and not take_over and not _same_place(before, holder) and (refusal := _held(before, known)):
             raise _busy(refusal, before)
         token = int(before.get("token", 0)) + 1
         version = self._write(token, holder, known.version if known else None)
         if version is None:
-            raise _busy("another recovery began at this moment", _body(self._documents.look(_NAME)))
+            raise _busy("another recovery began at this moment", _body(self._documents.look(self._name)))
         return HeldLease(token, version, holder)
 
     def renew(self, held: HeldLease) -> HeldLease:
@@ -65,16 +68,20 @@ class SiteLease:
         """
         version = self._write(held.token, held.holder, held.version)
         if version is None:
-            raise _busy("somebody took this recovery's lease over", _body(self._documents.look(_NAME)))
+            raise _busy("somebody took this recovery's lease over", _body(self._documents.look(self._name)))
         return HeldLease(held.token, version, held.holder)
 
     def release(self, held: HeldLease) -> None:
         """Let go of it; the token stays, so that the next one is greater. Idempotent."""
-        self._documents.swap(_NAME, json.dumps({"token": held.token}).encode(), held.version)
+        self._documents.swap(self._name, json.dumps({"token": held.token}).encode(), held.version)
 
     def _write(self, token: int, holder: Holder, version: str | None) -> str | None:
         content = json.dumps({"token": token, "holder": asdict(holder)}).encode()
-        return self._documents.swap(_NAME, content, version)
+        return self._documents.swap(self._name, content, version)
+
+
+def _same_place(body: dict[str, Any], holder: Holder) -> bool:
+    return bool(holder.place) and (body.get("holder") or {}).get("place") == holder.place
 
 
 def _held(body: dict[str, Any], known: VersionedDocument | None) -> str | None:
@@ -95,7 +102,7 @@ def _busy(problem: str, body: dict[str, Any]) -> Busy:
     )
     return Busy(
         f"{problem}: {who}",
-        "wait for it; when it is surely dead: the same command with --take-over and --reason",
+        "wait for it; when it is surely dead, the same command with --take-over=WHY",
     )
 
 
@@ -107,6 +114,6 @@ def _body(known: VersionedDocument | None) -> dict[str, Any]:
         int(body["token"])
     except (ValueError, TypeError, KeyError) as error:
         raise SettingsInvalid(
-            f"the object {_NAME} in the evidence bucket is none of ours", "look at it, and remove it by hand"
+            "the site's lease in the evidence bucket is none of ours", "look at it, and remove it by hand"
         ) from error
     return dict(body)

@@ -17,7 +17,16 @@ from recovery.errors import Interrupted
 # Group or command, the module that has it, and the line that --help shows (nothing is imported for it).
 _GROUPS = {
     "backup": ("recovery.cli.backup", "Take, list, prove, restore and expire backups."),
+    "application-failure": (
+        "recovery.cli.application_failure",
+        "Bring the application back: scenario 2 of the runbook.",
+    ),
+    "application": ("recovery.cli.application", "What is left to do for the application: scale back."),
+    "approve": ("recovery.cli.approve", "Approve a plan that waits, or refuse it."),
+    "drill": ("recovery.cli.drill", "Break a sandbox on purpose, recover it, and measure."),
     "site": ("recovery.cli.site", "Make a site ready to be protected; write its heartbeat."),
+    "incident": ("recovery.cli.incident", "Incidents: list, show, report, acknowledge, close."),
+    "metrics": ("recovery.cli.metrics", "What was promised and what was measured, over all incidents and drills."),
     "settings": ("recovery.cli.settings", "Check and show the settings."),
     "sandbox": ("recovery.cli.sandbox", "A throwaway ClickView site of real servers."),
     "demo": ("recovery.cli.demo", "A site, backups, a loss on purpose, and the way back."),

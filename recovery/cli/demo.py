@@ -38,7 +38,7 @@ def demo(
         return
     _title("A ClickView site of real servers")
     _recover("sandbox", "up", *place)
-    sandbox = _point_at(directory)
+    sandbox = point_at(directory)
     _recover("serve", "--detach")
     _title("Three backups, each in two regions")
     for kind in ("full", "incr", "diff"):
@@ -94,14 +94,14 @@ def _take_down(place: list[str]) -> None:
     from recovery.errors import RecoveryError
 
     try:
-        _point_at(Path(place[1]) if place else None)
+        point_at(Path(place[1]) if place else None)
         _recover("serve", "--stop")
     except RecoveryError:
         print("There is no server to stop.")
     _recover("sandbox", "down", *place)
 
 
-def _point_at(directory: Path | None) -> Sandbox:
+def point_at(directory: Path | None) -> Sandbox:
     """Make the sandbox the site of all further commands."""
     from recovery.settings.model import ENVIRONMENT
     from sandbox.layout import load

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, is_dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -26,14 +26,15 @@ def print_json(value: Any) -> None:
     print(json.dumps(_jsonable(value), default=plain, indent=2))
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> None:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "", to: TextIO | None = None) -> None:
     """Print a table as wide as the terminal; in a pipe as wide as it needs."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    stream = to or sys.stdout
+    console = Console(file=stream, width=None if stream.isatty() else 200, highlight=False)
     shown = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for column in head:
         shown.add_column(column, overflow="fold")
@@ -95,7 +96,7 @@ class _Screen:
         if entry["event"] in ("begin", "done") and not stopping.asked():  # what clears away is no way forward
             name = entry["step"].replace("_", " ")
             self._begun, self._done = (name, self._done) if entry["event"] == "begin" else (self._begun, name)
-        if not self._quiet:
+        if not self._quiet or entry.get("loud"):
             self._show(entry)
 
     def _show(self, entry: dict[str, Any]) -> None:

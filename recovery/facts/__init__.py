@@ -1,5 +1,6 @@
 """What the probes found: frozen, typed, with the unit in the name."""
 
+from recovery.facts.application import ApplicationFacts, HealthFacts
 from recovery.facts.approval import Answer, Request
 from recovery.facts.backups import (
     ArchivedCluster,
@@ -21,11 +22,13 @@ from recovery.facts.data import (
     UnaskedRule,
     Witness,
 )
-from recovery.facts.incident import Incident, IncidentEvent, Moment
+from recovery.facts.incident import EvidenceFile, Incident, IncidentEvent, Moment
 from recovery.facts.plan import Mode, Option, Plan, PlanFact, PlannedAction, Policy
+from recovery.facts.report import Outcome, RecoveryReport
 from recovery.facts.restore import LeftOut, ReachedPoint, RecoveryTarget, RestorePlan, TargetKind
 from recovery.facts.run import Progress, Refusal
 from recovery.facts.server import Change, DatabaseAddress, Observation, ServerFacts
+from recovery.facts.services import ServiceFacts, ServiceState
 from recovery.facts.workloads import (
     AutoscalerFacts,
     BudgetFacts,
@@ -41,6 +44,7 @@ from recovery.facts.workloads import (
 
 __all__ = [
     "Answer",
+    "ApplicationFacts",
     "ArchivedCluster",
     "ArchivedSegment",
     "AutoscalerFacts",
@@ -56,6 +60,8 @@ __all__ = [
     "ContainerFacts",
     "DatabaseAddress",
     "DeploymentFacts",
+    "EvidenceFile",
+    "HealthFacts",
     "Incident",
     "IncidentEvent",
     "LeftOut",
@@ -63,6 +69,7 @@ __all__ = [
     "Moment",
     "Observation",
     "Option",
+    "Outcome",
     "Plan",
     "PlanFact",
     "PlannedAction",
@@ -72,6 +79,7 @@ __all__ = [
     "Progress",
     "ReachedPoint",
     "RecordedFacts",
+    "RecoveryReport",
     "RecoveryTarget",
     "Refusal",
     "RepoFacts",
@@ -81,6 +89,8 @@ __all__ = [
     "Rollout",
     "RolloutCause",
     "ServerFacts",
+    "ServiceFacts",
+    "ServiceState",
     "TableCount",
     "TargetKind",
     "UnaskedRule",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+# Machines whose clocks are kept by NTP differ by less. More, and two moments contradict each other.
+_CLOCKS_DIFFER = timedelta(seconds=30)
 
 
 class Moment(StrEnum):
@@ -21,12 +25,22 @@ class Moment(StrEnum):
 
 @dataclass(frozen=True)
 class IncidentEvent:
-    """One thing that happened, or that somebody said happened at a moment."""
+    """One thing that happened, or that somebody said happened at a moment; `writer` is the machine that noted it."""
 
     at: datetime
     event: str
     details: Mapping[str, Any]
     by: str = ""
+    writer: str = ""
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """A file that was gathered, as it is kept: secrets are masked in it."""
+
+    name: str
+    sha256: str
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -50,36 +64,73 @@ class Incident:
         return tuple(one for one in self.events if one.event in kinds)
 
     def took(self, begin: Moment, end: Moment) -> timedelta | None:
-        """From one moment to another; None while one of them is not known."""
+        """From one moment to another; None while one is not known, or when the two contradict each other."""
         if begin not in self.moments or end not in self.moments:
             return None
-        return max(timedelta(0), self.moments[end] - self.moments[begin])
+        span = self.moments[end] - self.moments[begin]
+        return None if span < -_CLOCKS_DIFFER else max(timedelta(0), span)
 
 
 # A moment that several tell: of what began it the earliest counts, of its end the last (it may have broken again).
 _LAST = {Moment.RECOVERED}
 
 
-def incident_of(incident_id: str, events: Iterable[IncidentEvent]) -> Incident:
-    """What the events of an incident tell, whoever wrote them and in whichever order they were read."""
-    known = tuple(sorted(events, key=lambda one: one.at))
-    told = [one for one in known if one.event == "opened"]
-    first: Mapping[str, Any] = told[0].details if told else {}
+def incident_of(incident_id: str, told: Iterable[Iterable[IncidentEvent]]) -> Incident:
+    """What the events of an incident tell: those of each writer, as they were written one after the other."""
+    known = _in_order(told)
     said = _last_words(known)
-    point, loss = said.get("recovery_point"), said.get("data_loss_seconds")
+    first = _first_words(known)
     return Incident(
         id=incident_id,
         scenario=str(first.get("scenario", "")),
         severity=str(said.get("severity", first.get("severity", ""))),
         summary=str(first.get("summary", "")),
-        drill=bool(first.get("drill", False)),
+        drill=first.get("drill") is True,
         moments=_moments(known),
-        recovery_point=datetime.fromisoformat(point) if point else None,
-        data_loss=None if loss is None else timedelta(seconds=float(loss)),
+        recovery_point=moment_of(said.get("recovery_point")),
+        data_loss=span_of(said.get("data_loss_seconds")),
         closed_at=_closed(known),
         causes=str(said.get("causes", "")),
         events=known,
     )
+
+
+def moment_of(value: Any) -> datetime | None:
+    """A moment as it is written in an event; None when it is none."""
+    try:
+        moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def span_of(seconds: Any) -> timedelta | None:
+    """A time span as it is written in an event; None when it is none."""
+    try:
+        return timedelta(seconds=float(seconds)) if math.isfinite(float(seconds)) else None
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _in_order(told: Iterable[Iterable[IncidentEvent]]) -> tuple[IncidentEvent, ...]:
+    """By the clock between writers; what one writer wrote later came later, also when its clock was set back."""
+    found: list[tuple[datetime, IncidentEvent]] = []
+    for written in told:
+        latest = datetime.min.replace(tzinfo=UTC)
+        for one in written:
+            latest = max(latest, one.at)
+            found.append((latest, one))
+    return tuple(one for _, one in sorted(found, key=lambda known: known[0]))
+
+
+def _first_words(events: Iterable[IncidentEvent]) -> dict[str, Any]:
+    """What counts as it was said first: by whom opened it, else by the first run that knew."""
+    said: dict[str, Any] = {}
+    for kinds in (("opened",), ("run",)):
+        for one in events:
+            if one.event in kinds:
+                said = {key: value for key, value in one.details.items() if value not in (None, "")} | said
+    return said
 
 
 def _last_words(events: Iterable[IncidentEvent]) -> dict[str, Any]:
@@ -97,7 +148,7 @@ def _moments(events: Iterable[IncidentEvent]) -> dict[Moment, datetime]:
         if one.event not in [*Moment]:
             continue
         moment = Moment(one.event)
-        when = datetime.fromisoformat(one.details["moment"]) if one.details.get("moment") else one.at
+        when = moment_of(one.details.get("moment")) or one.at
         if moment not in found:
             found[moment] = when
         else:
@@ -106,10 +157,7 @@ def _moments(events: Iterable[IncidentEvent]) -> dict[Moment, datetime]:
 
 
 def _closed(events: Iterable[IncidentEvent]) -> datetime | None:
-    closed = None
-    for one in events:
-        if one.event == "closed":
-            closed = one.at
-        elif one.event == "opened again":
-            closed = None
-    return closed
+    """When it was closed; who opened it again said which closing that undid, for clocks differ."""
+    closings = {one.at for one in events if one.event == "closed"}
+    undone = [moment_of(one.details.get("closing")) or one.at for one in events if one.event == "opened again"]
+    return max((at for at in closings if all(at > one for one in undone)), default=None)

@@ -23,10 +23,11 @@ class PlanFact:
 
 @dataclass(frozen=True)
 class PlannedAction:
-    """One step that changes something."""
+    """One step that changes something. `value` is its number, where it has one: a version, a count of pods."""
 
     name: str
     what: str
+    value: int | None = None
     irreversible: bool = False
     policy: Policy = "auto"
 
@@ -79,7 +80,11 @@ class Plan:
             "severity": self.severity,
             "facts": [[one.name, one.value] for one in self.facts if one.decisive],
             "options": [
-                [one.name, one.expected_loss.total_seconds(), [[step.name, step.what] for step in one.actions]]
+                [
+                    one.name,
+                    one.expected_loss.total_seconds(),
+                    [[step.name, step.what, step.value] for step in one.actions],
+                ]
                 for one in self.chosen
             ],
         }

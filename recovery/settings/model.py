@@ -45,6 +45,9 @@ class SiteSettings(Section):
     state_dir: Path = Field(
         Path("/var/lib/clickview-recovery"), description="journals, generated files and locks of this tool"
     )
+    lease_seconds: int = Field(
+        90, ge=5, le=3600, description="a recovery that has not been heard of for so long has lost the site"
+    )
 
 
 class Settings(Section):

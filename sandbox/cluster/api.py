@@ -8,7 +8,8 @@ from typing import Any
 from sandbox.cluster.answers import Object, Refused, bad_request
 from sandbox.cluster.operations import Operations
 from sandbox.cluster.rbac import User
-from sandbox.cluster.request import METRICS, Request
+from sandbox.cluster.request import Request
+from sandbox.cluster.resources import METRICS
 from sandbox.cluster.selectors import by_labels
 from sandbox.cluster.store import Store
 from sandbox.cluster.subresources import change_scale, evict, read_log, review_access, scale_of

@@ -7,9 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sandbox.cluster.answers import no_such_path
 from sandbox.cluster.rbac import Asked
-from sandbox.cluster.resources import Resource, at_path
-
-METRICS = Resource("pods", "PodMetrics", "metrics.k8s.io", "v1beta1")
+from sandbox.cluster.resources import METRICS, Resource, at_path
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,24 @@ _ALL = (
     Resource("rolebindings", "RoleBinding", "rbac.authorization.k8s.io"),
 )
 
+# Not stored: measured when it is asked for.
+METRICS = Resource("pods", "PodMetrics", "metrics.k8s.io", "v1beta1")
+
+# What people type.
+_SHORT = {
+    "pods": ["po"],
+    "deployments": ["deploy"],
+    "replicasets": ["rs"],
+    "horizontalpodautoscalers": ["hpa"],
+    "poddisruptionbudgets": ["pdb"],
+    "configmaps": ["cm"],
+    "services": ["svc"],
+    "events": ["ev"],
+    "nodes": ["no"],
+    "networkpolicies": ["netpol"],
+    "resourcequotas": ["quota"],
+}
+
 RESOURCES = {resource.plural: resource for resource in _ALL}
 BY_KIND = {resource.kind: resource for resource in _ALL}
 
@@ -64,14 +82,18 @@ def at_path(group_path: str, plural: str) -> Resource | None:
 
 
 def discovery(group_path: str) -> Object | None:
-    """What a client that asks what there is under a path is told."""
-    here = [resource for resource in _ALL if resource.path == group_path]
+    """What a client that asks what there is under a path is told: `kubectl` asks before its first question."""
+    if group_path == "/api":
+        return {"kind": "APIVersions", "versions": ["v1"]}
+    if group_path == "/apis":
+        return {"kind": "APIGroupList", "apiVersion": "v1", "groups": _groups()}
+    here = [resource for resource in (*_ALL, METRICS) if resource.path == group_path]
     if not here:
         return None
     verbs = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"]
     listed = [
         {"name": one.plural, "singularName": one.kind.lower(), "namespaced": one.namespaced, "kind": one.kind}
-        | {"verbs": verbs}
+        | {"verbs": verbs, "shortNames": _SHORT.get(one.plural, [])}
         for one in here
     ]
     return {
@@ -80,3 +102,12 @@ def discovery(group_path: str) -> Object | None:
         "groupVersion": here[0].api_version,
         "resources": listed,
     }
+
+
+def _groups() -> list[Object]:
+    every = sorted({(one.group, one.api_version, one.version) for one in (*_ALL, METRICS) if one.group})
+    return [
+        {"name": group, "versions": [named], "preferredVersion": named}
+        for group, api_version, version in every
+        for named in [{"groupVersion": api_version, "version": version}]
+    ]

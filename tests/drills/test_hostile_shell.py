@@ -57,7 +57,9 @@ def test_it_is_hostile(drill: Drill) -> None:
     assert (Path(drill.more["HOME"]) / ".pgpass").exists()
 
 
-@pytest.mark.parametrize("words", ["settings check", "settings show", "backup list", "backup latest"])
+@pytest.mark.parametrize(
+    "words", ["settings check", "settings show", "backup list", "backup latest", "incident list", "metrics"]
+)
 def test_a_command_that_only_looks_says_the_same_in_both_shells(drill: Drill, words: str) -> None:
     assert drill.done(*words.split(), "--json").json == clean(drill).done(*words.split(), "--json").json
 

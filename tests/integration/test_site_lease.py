@@ -16,7 +16,7 @@ from recovery.site import Site
 from sandbox.layout import Sandbox
 from tests.waiting import until
 
-HOLDER = Holder("20260115-application-failure-1", "INC-1", "ops1", 4711, 60)
+HOLDER = Holder("20260115-application-failure-1", "INC-1", "ops1", 4711, 60, "")
 
 
 def bucket(sandbox: Sandbox) -> DocumentBucket:
@@ -29,26 +29,26 @@ def bucket(sandbox: Sandbox) -> DocumentBucket:
 @pytest.fixture
 def lease(sandbox: Sandbox) -> Iterator[SiteLease]:
     documents = bucket(sandbox)
-    documents.remove("site.lease")
-    yield SiteLease(documents)
-    documents.remove("site.lease")
+    documents.remove("clickview.lease")
+    yield SiteLease(documents, "clickview")
+    documents.remove("clickview.lease")
 
 
 def test_the_second_is_told_who_holds_it(lease: SiteLease, sandbox: Sandbox) -> None:
     held = lease.take(HOLDER)
     with pytest.raises(Busy) as busy:
-        SiteLease(bucket(sandbox)).take(replace(HOLDER, run="another", machine="ops2"))
+        SiteLease(bucket(sandbox), "clickview").take(replace(HOLDER, run="another", machine="ops2"))
     assert busy.value.problem.startswith("a recovery holds this site for another ")
     assert busy.value.problem.endswith(": run 20260115-application-failure-1 (incident INC-1, process 4711 on ops1)")
     assert lease.renew(held).token == held.token
     lease.release(held)
-    assert SiteLease(bucket(sandbox)).take(replace(HOLDER, machine="ops2")).token == held.token + 1
+    assert SiteLease(bucket(sandbox), "clickview").take(replace(HOLDER, machine="ops2")).token == held.token + 1
 
 
 def test_of_many_at_the_same_moment_one_takes_it(lease: SiteLease, sandbox: Sandbox) -> None:
     def take(number: int) -> HeldLease | Busy:
         try:
-            return SiteLease(bucket(sandbox)).take(replace(HOLDER, pid=number))
+            return SiteLease(bucket(sandbox), "clickview").take(replace(HOLDER, pid=number))
         except Busy as busy:
             return busy
 
@@ -60,7 +60,7 @@ def test_of_many_at_the_same_moment_one_takes_it(lease: SiteLease, sandbox: Sand
 
 def test_a_stale_one_is_taken_over_and_its_holder_hears_it(lease: SiteLease, sandbox: Sandbox) -> None:
     dead = lease.take(replace(HOLDER, valid_seconds=1))
-    heir = SiteLease(bucket(sandbox))
+    heir = SiteLease(bucket(sandbox), "clickview")
 
     def taken() -> HeldLease | None:
         try:
@@ -78,14 +78,14 @@ def test_a_stale_one_is_taken_over_and_its_holder_hears_it(lease: SiteLease, san
 
 def test_a_live_one_is_taken_over_only_when_that_is_said(lease: SiteLease, sandbox: Sandbox) -> None:
     held = lease.take(HOLDER)
-    heir = SiteLease(bucket(sandbox)).take(replace(HOLDER, machine="ops2"), take_over=True)
+    heir = SiteLease(bucket(sandbox), "clickview").take(replace(HOLDER, machine="ops2"), take_over=True)
     assert heir.token == held.token + 1
     with pytest.raises(Busy):
         lease.renew(held)
 
 
 def test_what_is_none_of_ours_is_left_alone(lease: SiteLease, sandbox: Sandbox) -> None:
-    bucket(sandbox).keep("site.lease", b"somebody's notes")
+    bucket(sandbox).keep("clickview.lease", b"somebody's notes")
     with pytest.raises(SettingsInvalid, match=r"the object site\.lease in the evidence bucket is none of ours"):
         lease.take(HOLDER)
-    assert bucket(sandbox).read("site.lease") == b"somebody's notes"
+    assert bucket(sandbox).read("clickview.lease") == b"somebody's notes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from recovery.approval import Approvals
-from recovery.errors import GateRefused
+from recovery.errors import GateRefused, SettingsInvalid
 from recovery.facts.approval import Answer
 from recovery.facts.plan import Option, Plan, PlanFact, PlannedAction
 
@@ -148,3 +149,50 @@ def test_a_plan_is_the_same_while_it_does_the_same_for_the_same_reason() -> None
 )
 def test_another_plan_needs_another_approval(other: Plan) -> None:
     assert other.digest != plan().digest
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_root_asks_and_answers_through_no_link_of_another(tmp_path: Path) -> None:
+    folder, theirs = tmp_path / "INC-2", tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 4711, 4712)
+    approvals = Approvals(folder / "approvals")
+    asked = approvals.ask(PLAN, "roll back", wait=HOUR)
+    answer(approvals)
+    everything = [folder, *folder.rglob("*")]
+    assert {(one.lstat().st_uid, one.lstat().st_gid) for one in everything} == {(4711, 4712)}
+    assert len(everything) == 5
+
+    theirs.mkdir()
+    (folder / "approvals").rename(tmp_path / "away")
+    (folder / "approvals").symlink_to(theirs)
+    for touch in (
+        lambda: approvals.ask(OTHER, "scale up", wait=HOUR),
+        lambda: approvals.answer_of(asked),
+        lambda: answer(approvals),
+    ):
+        with pytest.raises(SettingsInvalid, match="root goes through none"):
+            touch()
+    assert list(theirs.iterdir()) == []
+
+
+def test_an_answer_that_is_only_a_link_is_none(approvals: Approvals, tmp_path: Path) -> None:
+    asked = approvals.ask(PLAN, "roll back", wait=HOUR)
+    answer(approvals)
+    [given] = (tmp_path / "INC-1").rglob("answer.json")
+    given.rename(tmp_path / "elsewhere.json")
+    given.symlink_to(tmp_path / "elsewhere.json")
+    assert approvals.answer_of(asked) is None
+    assert approvals.granted(PLAN) is None
+    with pytest.raises(SettingsInvalid, match=r"answer\.json is no answer of ours"):
+        answer(approvals)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": "ab"}', "\\0"])
+def test_what_is_no_answer_is_said_and_grants_nothing(approvals: Approvals, tmp_path: Path, text: str) -> None:
+    asked = approvals.ask(PLAN, "roll back", wait=HOUR)
+    [place] = (tmp_path / "INC-1" / "approvals").iterdir()
+    (place / "answer.json").write_text(text)
+    for look in (lambda: approvals.answer_of(asked), lambda: approvals.granted(PLAN), approvals.waiting):
+        with pytest.raises(SettingsInvalid, match=r"answer\.json is no answer of ours"):
+            look()

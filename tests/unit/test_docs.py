@@ -24,7 +24,16 @@ from recovery.settings.model import ENVIRONMENT
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 EXAMPLE = ROOT / "deployments" / "recovery.toml.example"
-FLOW_PAGES = ("backup", "backup-check", "restore", "restore-test", "site-prepare", "data-checks", "sandbox")
+FLOW_PAGES = (
+    "backup",
+    "backup-check",
+    "restore",
+    "restore-test",
+    "site-prepare",
+    "data-checks",
+    "sandbox",
+    "incidents",
+)
 
 # What the seed runbook calls. It is not part of this repository, so its names stand here.
 RUNBOOK_NPM = ("backup:list", "backup:restore", "backup:verify", "backup:test", "backup:latest", "backup:stats")

@@ -14,6 +14,7 @@ NEVER_REFUSED = {
     "--json": "it changes only how the answer is written",
     "--no-server": "it only leaves out the server, which is never needed",
     "--verbose": "it only shows more",
+    "--open": "it only leaves out what is over",
     "--prepare": "it is so without it, too; its opposite --no-prepare has a drill",
 }
 NOT_OURS = {
@@ -23,6 +24,8 @@ NOT_OURS = {
 
 # Which command starts a deployment's flow, and which of its options becomes a parameter of another name.
 COMMAND_OF = {
+    "application-failure": "application-failure",
+    "application-scale-back": "application scale-back",
     "backup": "backup run",
     "backup-check": "backup check",
     "backup-expire": "backup expire",
@@ -31,7 +34,7 @@ COMMAND_OF = {
     "restore-test": "backup test",
     "site-prepare": "site prepare",
 }
-OPTION_OF = {"kind": "--type", "read_files": "--quick", "validate_only": "--validate-only"}
+OPTION_OF = {"kind": "--type", "read_files": "--quick", "validate_only": "--validate-only", "started_by": "--by"}
 
 FOUND = marks()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -68,14 +70,147 @@ def test_two_machines_tell_one_story(folder: IncidentFolder) -> None:
     of_another = json.dumps({"at": at(1), "event": "detected", "by": "prometheus"}).encode()
     cut_short = of_another + b'\n{"at": "2026'
     known = folder.read({"events.another.jsonl": cut_short, folder.events_file.name: b"of before", "report.md": b"#"})
-    assert [one.event for one in known.events] == ["detected", "opened"]
+    assert [(one.event, one.writer) for one in known.events] == [
+        ("detected", "another"),
+        ("opened", known.events[1].writer),
+    ]
     assert known.moments[Moment.DETECTED] == NOON + timedelta(minutes=1)
+
+
+def line(minutes: float, event: str, **details: object) -> bytes:
+    return json.dumps({"at": at(minutes), "event": event, **details}).encode() + b"\n"
+
+
+def test_what_one_wrote_later_came_later_whatever_its_clock_said(folder: IncidentFolder) -> None:
+    """Its clock was set back between the two lines, and another machine's is five minutes behind."""
+    of_one = line(10, "opened") + line(3, "action") + line(11, "recovered")
+    of_other = line(5, "approval")
+    known = folder.read({"events.one.jsonl": of_one, "events.other.jsonl": of_other})
+    assert [one.event for one in known.events] == ["approval", "opened", "action", "recovered"]
+
+
+def test_opened_again_undoes_the_closing_that_it_names_whatever_the_clocks_say(folder: IncidentFolder) -> None:
+    closed = line(10, "closed", causes="a full disk")
+    again = line(4, "opened again", closing=at(10))
+    assert folder.read({"events.one.jsonl": closed}).closed_at == NOON + timedelta(minutes=10)
+    assert folder.read({"events.one.jsonl": closed, "events.other.jsonl": again}).closed_at is None
+    twice = closed + line(20, "closed", causes="the disk again")
+    assert folder.read({"events.one.jsonl": twice, "events.other.jsonl": again}).closed_at == NOON + timedelta(
+        minutes=20
+    )
+
+
+@pytest.mark.parametrize(
+    "rubbish",
+    [
+        b"\xff\xfe\0garbage",
+        b"[" * 100_000,
+        b"[]",
+        b"null",
+        b'"text"',
+        b"1e999",
+        b'{"event": "recovered"}',
+        b'{"at": "yesterday", "event": "recovered"}',
+        b'{"at": null, "event": "recovered"}',
+        b'{"at": 7, "event": "recovered"}',
+        b'{"at": "2026-01-15T12:00:00+00:00", "event": ["recovered"]}',
+        b'{"at": "2026-01-15T12:00:00+00:00"',
+    ],
+)
+def test_a_line_that_is_none_spoils_no_other(folder: IncidentFolder, rubbish: bytes) -> None:
+    folder.note("opened", scenario="cache-failure")
+    with folder.events_file.open("ab") as out:
+        out.write(rubbish)
+    folder.note("detected", moment=at(1))
+    known = folder.read({"events.other.jsonl": rubbish + b"\n" + line(2, "note") + rubbish})
+    assert sorted(one.event for one in known.events) == ["detected", "note", "opened"]
+    assert known.moments == {Moment.DETECTED: NOON + timedelta(minutes=1)}
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", None, [], {}, float("nan"), float("inf"), 1e300, "0001-01-01T00:00:00+23:00"]
+)
+def test_a_value_that_is_none_is_not_known(folder: IncidentFolder, value: object) -> None:
+    folder.note("opened", scenario=value, drill=value)
+    folder.note("recovered", moment=value, recovery_point=value, data_loss_seconds=value)
+    known = folder.read()
+    assert (known.recovery_point, known.data_loss, known.drill) == (None, None, False)
+    assert known.moments[Moment.RECOVERED] == known.events[1].at
+
+
+def test_a_moment_without_a_zone_is_utc(folder: IncidentFolder) -> None:
+    folder.note("occurred", moment="2026-01-15T12:00:00")
+    assert folder.read().moments == {Moment.OCCURRED: NOON}
+
+
+def test_what_contradicts_itself_is_not_known_and_never_nothing(folder: IncidentFolder) -> None:
+    folder.note("detected", moment=at(10))
+    folder.note("acknowledged", moment=at(7))
+    known = folder.read()
+    assert known.took(Moment.DETECTED, Moment.ACKNOWLEDGED) is None
+    folder.note("acknowledged", moment=at(9.9))  # never mind: the earliest counts
+    assert folder.read().took(Moment.DETECTED, Moment.ACKNOWLEDGED) is None
+
+
+def test_clocks_that_differ_by_seconds_contradict_nothing(folder: IncidentFolder) -> None:
+    folder.note("occurred", moment=at(10.1))
+    folder.note("detected", moment=at(10))
+    assert folder.read().took(Moment.OCCURRED, Moment.DETECTED) == timedelta(0)
+
+
+def test_two_state_folders_of_one_machine_never_write_the_same_file(tmp_path: Path) -> None:
+    one, other = (open_incident_folder(tmp_path / place / "incidents", "INC-1") for place in ("a", "b"))
+    one.note("opened")
+    other.note("detected")
+    assert one.events_file.name != other.events_file.name
+    assert one.events_file == one.events_file
+    one.learn(other.noted())
+    assert [one.event for one in one.read().events] == ["opened", "detected"]
+    assert list(one.noted()) == [one.events_file.name]
+
+
+def test_many_at_once_spoil_nobodys_line(folder: IncidentFolder) -> None:
+    folder.note("opened")
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        list(pool.map(lambda number: folder.note("note", number=number, text="x" * 20_000), range(80)))
+    assert sorted(one.details["number"] for one in folder.read().of_kind("note")) == list(range(80))
+
+
+def test_what_was_learned_only_grows(folder: IncidentFolder) -> None:
+    folder.learn({"events.other.jsonl": line(1, "detected") + line(2, "note"), "../../escape.jsonl": b"x"})
+    folder.learn({"events.other.jsonl": line(1, "detected")})
+    assert [one.event for one in folder.read().events] == ["detected", "note"]
+    assert [one.name for one in folder.elsewhere.iterdir()] == ["events.other.jsonl"]
+
+
+def test_a_link_in_the_folder_is_no_events_file(folder: IncidentFolder, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(line(1, "detected"))
+    (folder.folder / "events.link.jsonl").symlink_to(tmp_path / "secret")
+    assert folder.read().events == ()
+    assert folder.noted() == {"events.link.jsonl": b""}
+
+
+def test_a_folder_that_may_not_be_read_is_said(folder: IncidentFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(SettingsInvalid, match=r"may not read .*/INC-1, which belongs to"):
+        folder.read()
+
+
+def test_a_name_of_a_machine_is_a_name_of_a_file(folder: IncidentFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "db1.größe/../x y")
+    folder.note("opened")
+    assert [one.event for one in folder.read().events] == ["opened"]
+    assert folder.events_file.parent == folder.folder
 
 
 def test_a_closed_one_may_be_opened_again(folder: IncidentFolder) -> None:
     folder.note("closed", causes="a full disk")
-    assert folder.read().closed_at is not None
-    folder.note("opened again")
+    closed_at = folder.read().closed_at
+    assert closed_at is not None
+    folder.note("opened again", closing=closed_at.isoformat())
     assert (folder.read().closed_at, folder.read().causes) == (None, "a full disk")
 
 

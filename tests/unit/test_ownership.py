@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,16 @@ import pytest
 from recovery.errors import SettingsInvalid
 from recovery.journal import open_journal
 from recovery.lease import hold_lease
-from recovery.ownership import files_in, make_folder, make_state_folder, open_ours, replace_ours
+from recovery.ownership import (
+    files_in,
+    make_folder,
+    make_ours,
+    make_state_folder,
+    names_in,
+    open_ours,
+    read_ours,
+    replace_ours,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 
@@ -156,6 +166,65 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     replace_ours(file, "one")
     replace_ours(file, "two")
     assert (file.read_text(), os.listdir(file.parent)) == ("two", ["server.json"])
+
+
+def test_of_many_at_once_one_makes_it_and_it_is_whole(tmp_path: Path) -> None:
+    def make(number: int) -> bool:
+        try:
+            make_ours(tmp_path / "answer.json", str(number).encode() * 1000)
+        except FileExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        won = list(pool.map(make, range(8)))
+    assert won.count(True) == 1
+    assert read_ours(tmp_path / "answer.json") == str(won.index(True)).encode() * 1000
+    assert names_in(tmp_path) == ["answer.json"]
+
+
+def test_what_is_not_there_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("text")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    os.mkfifo(tmp_path / "pipe")
+    assert read_ours(tmp_path / "file") == b"text"
+    for name in ("none", "link", "pipe", "file/below", "none/below", "."):
+        assert read_ours(tmp_path / name) is None
+    assert names_in(tmp_path / "none") == names_in(tmp_path / "file") == []
+
+
+@as_root
+def test_root_makes_and_reads_nothing_through_a_link_of_another(state: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "secret").write_text("secret")
+    (state / "approvals").symlink_to(theirs)
+    os.link(theirs / "secret", state / "innocent")
+    for touch in (
+        lambda: make_ours(state / "approvals" / "answer.json", b"{}"),
+        lambda: read_ours(state / "approvals" / "secret"),
+        lambda: names_in(state / "approvals"),
+    ):
+        with pytest.raises(SettingsInvalid, match="is a link, or no folder, and root goes through none"):
+            touch()
+    assert read_ours(state / "innocent") is None
+    assert names_in(theirs) == ["secret"]
+
+
+@as_root
+def test_what_root_makes_once_belongs_to_whom_its_folder_belongs(state: Path) -> None:
+    make_ours(state / "answer.json", b"{}")
+    assert owners(state) == {(4711, 4712)}
+
+
+def test_who_may_not_make_or_look_is_told_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(SettingsInvalid, match=f"user {me} may not write {tmp_path}, which belongs to {me}"):
+        make_ours(tmp_path / "answer.json", b"{}")
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(SettingsInvalid, match=f"user {me} may not read {tmp_path}, which belongs to {me}"):
+        names_in(tmp_path)
 
 
 @as_root

@@ -1,0 +1,184 @@
+"""Bring the application back: replace its pods, undo a bad version, give it more room; or say who has to act."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
+from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way
+from checks.run_names import application_failure_name
+from checks.severity import severity_of
+from recovery.errors import VerificationFailed
+from recovery.facts import ApplicationFacts, Mode, Outcome, Plan, PlannedAction, RecoveryReport
+from recovery.gate import granted
+from recovery.incident import IncidentFolder, new_incident_id
+from recovery.site import site
+from tasks.application import verify_application_healthy
+from tasks.application_evidence import keep_application_facts
+from tasks.approval import await_approval
+from tasks.clock import Clock, incident_under_way, note_clock, read_clock
+from tasks.history import measured_recoveries
+from tasks.incidents import in_incident, note_event, publish_metrics, recovered, set_severity
+from tasks.plans import show_plan
+from tasks.site_lease import holding_site
+from tasks.step import note, runbook
+from tasks.ways import go_ways
+from tasks.workloads import (
+    Component,
+    delete_failed_pods,
+    follow_rollout,
+    read_application_facts,
+    restart_application,
+    roll_back,
+    scale_up,
+)
+
+SCENARIO = "application-failure"
+Way = Literal["best", "wait", "delete-failed-pods", "restart", "roll-back", "scale-up"]
+_HEALTHY_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a run was asked for."""
+
+    mode: Mode
+    component: Component
+    option: Way
+    replicas: int
+    clock: Clock
+
+
+@runbook("Application server failure", application_failure_name)
+def application_failure(
+    mode: Mode = "approve",
+    incident: str | None = None,
+    option: Way = "best",
+    replicas: int = 5,
+    component: Component = "backend",
+    occurred: str | None = None,
+    detected: str | None = None,
+    started_by: str | None = None,
+    take_over: str | None = None,
+    drill: bool = False,
+) -> RecoveryReport:
+    """Bring the application back: tell the cause apart, do what cures it, and prove it by its own health check.
+
+    A database or a cache that is down is not cured by restarts: that is said, and nothing is changed.
+
+    Args:
+        mode: plan only looks and says what it would do; approve asks a person where the settings say so; auto asks nobody.
+        incident: the incident's name in your tracker; a new one is opened when it is left out.
+        option: the way to go; best is the one that fits the cause.
+        replicas: how many pods to run when more are needed.
+        component: backend or frontend.
+        occurred: when it began, e.g. 2026-01-15T10:30:00Z, when you know it.
+        detected: when it was noticed; left out, now.
+        started_by: who answered the alert; it counts as acknowledged.
+        take_over: why this run takes the site from another recovery that is dead.
+        drill: it was broken on purpose.
+    """
+    request = Request(mode, component, option, replicas, read_clock(occurred, detected, started_by))
+    known = incident or incident_under_way(SCENARIO, drill=drill)
+    if mode == "plan":
+        return looked(request, known or "none")
+    name = known or new_incident_id()
+    with holding_site(name, take_over=take_over):
+        facts = read_application_facts(component)
+        diagnosis = diagnose(facts)
+        if diagnosis.cause is Cause.NOTHING and known is None and option == "best":
+            return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none"))
+        with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail) as opened:
+            note_clock(request.clock, first_trace(facts, diagnosis))
+            return recover(facts, diagnosis, request, opened)
+
+
+def looked(request: Request, incident: str) -> RecoveryReport:
+    """Look, say what would be done, and stop."""
+    facts = read_application_facts(request.component)
+    diagnosis = diagnose(facts)
+    plan = plan_of(facts, diagnosis, request, incident)
+    show_plan(plan)
+    return report("planned", None, diagnosis, plan)
+
+
+def recover(facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder) -> RecoveryReport:
+    """Plan, ask, act, prove. A rollout that was under way and hangs is looked at anew: now it says why."""
+    try:
+        return recover_once(facts, diagnosis, request, opened)
+    except VerificationFailed as error:
+        if diagnosis.cause is not Cause.ROLLOUT:
+            raise
+        note(f"{error.problem}; looking again")
+    facts = read_application_facts(request.component)
+    return recover_once(facts, diagnose(facts), request, opened)
+
+
+def recover_once(
+    facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder
+) -> RecoveryReport:
+    """One plan, from the question to the proof."""
+    deployment = facts.deployment
+    severity = set_severity(severity_of(deployment.ready, deployment.wanted, facts.health.green))
+    keep_application_facts(facts)
+    plan = plan_of(facts, diagnosis, request, opened.id, severity)
+    show_plan(plan)
+    refuse_what_does_not_help(plan, diagnosis, facts, request.option)
+    await_approval(plan, opened, request.mode)
+    if not plan.chosen:  # a run before this one has done it
+        prove(deployment.name)
+    done = go_ways(plan, lambda step: act(step, deployment.name, opened), lambda: prove(deployment.name))
+    recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
+    return report("recovered", opened, diagnosis, plan, done)
+
+
+def plan_of(
+    facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, incident: str, severity: str = "SEV-4"
+) -> Plan:
+    """The plan for what was seen."""
+    wanted = Wanted(site().settings.site.name, incident, severity, request.replicas, request.option)
+    return application_plan(facts, diagnosis, wanted, site().settings.approval.policy, measured_recoveries(SCENARIO))
+
+
+def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: ApplicationFacts, option: Way) -> None:
+    """End the run when nothing that this runbook does would cure it; hand it over to who does."""
+    if refusal := closed_way(plan, option) or no_way(plan, diagnosis, facts.deployment):
+        if other := handed_to(diagnosis.cause):
+            note_event("handed over", to=other, reason=diagnosis.detail)
+        granted(refusal)
+
+
+def act(step: PlannedAction, name: str, opened: IncidentFolder) -> None:
+    """Do one step. Each first asks whether it is so already."""
+    match step.name:
+        case "delete_failed_pods":
+            delete_failed_pods(name)
+        case "restart_application":
+            restart_application(name, restart_token(opened))
+        case "roll_back":
+            roll_back(name, step.value or 0)
+        case "scale_up":
+            note_event("open task", task="scale-back", deployment=name, command="recover application scale-back")
+            scale_up(name, step.value or 0)
+
+
+def prove(name: str) -> None:
+    """Every pod is new and ready, and the application's own health check is green."""
+    follow_rollout(name)
+    verify_application_healthy(_HEALTHY_SECONDS)
+
+
+def restart_token(opened: IncidentFolder) -> str:
+    """The mark of this restart: a run that was killed in it and starts again restarts nothing twice."""
+    ended = [one for one in opened.read().of_kind("option") if one.details.get("option") == "restart"]
+    return f"{opened.id}-{1 + len(ended)}"
+
+
+def report(
+    outcome: Outcome, opened: IncidentFolder | None, diagnosis: Diagnosis, plan: Plan, done: tuple[str, ...] = ()
+) -> RecoveryReport:
+    """What the run came to; of an incident with the runbook's metrics table."""
+    note(f"{diagnosis.cause}: {diagnosis.detail}" if outcome == "healthy" else outcome)
+    metrics = tuple(publish_metrics(opened.read())) if opened else ()
+    incident = opened.id if opened else None
+    return RecoveryReport(SCENARIO, incident, outcome, diagnosis.cause, diagnosis.detail, plan, done, metrics)

@@ -1,0 +1,76 @@
+"""When it happened, when it was noticed, who answered: what a run is told of the incident's moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from checks.moment import read_moment
+from recovery.errors import GateRefused
+from recovery.facts import Incident, Moment
+from recovery.incident import incident_folders
+from recovery.site import site
+from tasks.incidents import note_moment
+from tasks.known_incidents import read_incidents
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The moments that whoever starts a run knows of."""
+
+    occurred: datetime | None
+    detected: datetime
+    started_by: str | None
+
+
+def read_clock(occurred: str | None, detected: str | None, started_by: str | None) -> Clock:
+    """The moments as they were typed; a run that is told nothing has noticed it itself, now.
+
+    Raises: GateRefused for what is no moment, or is still to come.
+    """
+    now = datetime.now(UTC)
+    found = {name: _past(name, text, now) for name, text in (("occurred", occurred), ("detected", detected)) if text}
+    return Clock(found.get("occurred"), found.get("detected", now), started_by)
+
+
+def note_clock(clock: Clock, first_trace: datetime | None) -> None:
+    """Note when it began, when it was noticed, and that a person who starts a run has answered."""
+    began = clock.occurred or first_trace
+    if began:
+        note_moment(Moment.OCCURRED, began)
+    note_moment(Moment.DETECTED, clock.detected)
+    if clock.started_by:
+        note_moment(Moment.ACKNOWLEDGED, by=clock.started_by)
+
+
+def incident_under_way(scenario: str, *, drill: bool) -> str | None:
+    """The incident of this scenario that is neither recovered nor closed on this machine: who runs it again means that.
+
+    The newest one, when there are several.
+    """
+    known = read_incidents(seconds=None).incidents  # one that cannot be read must not end a recovery
+    going = [one for one in known if _goes_on(one, scenario, drill)]
+    return max(going, key=lambda one: one.events[-1].at).id if going else None
+
+
+def _goes_on(one: Incident, scenario: str, drill: bool) -> bool:
+    over = one.closed_at or Moment.RECOVERED in one.moments
+    return bool(one.events) and one.scenario == scenario and one.drill == drill and not over
+
+
+def _past(name: str, text: str, now: datetime) -> datetime:
+    moment = read_moment(text)
+    if not isinstance(moment, datetime):
+        raise GateRefused(f"{name}: {moment.problem}", moment.next_step)
+    if moment > now:
+        raise GateRefused(f"{name}: {moment:%Y-%m-%d %H:%M:%S} UTC is still to come", "name a moment that has passed")
+    return moment
+
+
+def scaled_in(incident: str | None, deployment: str) -> None:
+    """Note in every incident that has it open that the deployment has its former size again."""
+    for folder in incident_folders(site().incidents_dir):
+        known = folder.read()
+        opened = [one for one in known.of_kind("open task") if one.details.get("deployment") == deployment]
+        if opened and incident in (None, folder.id) and len(known.of_kind("task done")) < len(opened):
+            folder.note("task done", task="scale-back", deployment=deployment)

@@ -1,0 +1,111 @@
+"""Scenario 2, a drill for each cause: broken, recovered by its own remedy, proven on the cluster and by the application."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sandbox import site
+from tests.fix_recovery import ApplicationDrill
+from tests.waiting import until
+
+GOOD = "clickview/backend:2.3.0"
+
+
+def recovered(application: ApplicationDrill, *options: str) -> dict[str, Any]:
+    """The report of a recovery that must succeed, with the application healthy by its own health check."""
+    report: dict[str, Any] = application.done("application-failure", "--json", *options, seconds=400).json
+    assert (report["outcome"], site.health(application.sandbox)) == ("recovered", "healthy")
+    return report
+
+
+def cause_seen(application: ApplicationDrill, cause: str) -> dict[str, Any]:
+    """What a look says, when the cluster has come so far that the cause shows; nothing is changed by it."""
+    seen: list[dict[str, Any]] = []
+
+    def look() -> bool:
+        seen.append(application.done("application-failure", "--mode=plan", "--json").json)
+        return seen[-1]["cause"] == cause
+
+    until(look, what=lambda: f"{cause}: {seen[-1]['cause']}: {seen[-1]['detail']}")
+    return seen[-1]
+
+
+@pytest.mark.works("application-failure --mode --json")
+def test_a_healthy_application_is_left_alone(application: ApplicationDrill) -> None:
+    before = application.cluster.state()
+    report = application.done("application-failure", "--json").json
+    assert (report["outcome"], report["cause"], report["incident"]) == ("healthy", "nothing", None)
+    assert application.cluster.state() == before
+
+
+@pytest.mark.works("application-failure --incident --occurred --detected --by", "approve INCIDENT --by --reason --plan")
+def test_a_version_without_an_image_is_rolled_back_when_somebody_says_yes(application: ApplicationDrill) -> None:
+    good = application.cluster.image()
+    application.break_it("bad-image")
+    plan = cause_seen(application, "image")["plan"]
+    assert [one["name"] for one in plan["options"] if one["rejected"] is None] == ["roll-back"]
+    times = ["--occurred=2026-01-15T10:30:00Z", "--detected=2026-01-15T10:32:00Z"]
+    with application.start("application-failure", "--incident=INC-7", "--by=Ada", *times, "--json") as run:
+        until(lambda: application.run("approve", "INC-7", "--by=Ada", "--reason=bad tag").status == 0, what="approval")
+        out, err = run.communicate(timeout=400)
+    assert run.returncode == 0, err + out
+    assert application.cluster.image() == good
+    shown = application.done("incident", "show", "INC-7", "--json").stdout
+    assert '"Ada"' in shown and "bad tag" in shown
+    assert len(application.cluster.ready()) == 3
+
+
+def test_a_version_that_crashes_is_rolled_back_by_policy(application: ApplicationDrill) -> None:
+    good = application.cluster.image()
+    application.break_it("crash-loop")
+    cause_seen(application, "crash")
+    report = recovered(application.allowing(roll_back="auto"), "--mode=auto")
+    assert report["done"] == ["roll-back"]
+    assert application.cluster.image() == good
+
+
+def test_a_version_that_needs_more_memory_than_it_may_have_is_rolled_back(application: ApplicationDrill) -> None:
+    application.break_it("out-of-memory")
+    cause_seen(application, "memory")
+    assert recovered(application.allowing(roll_back="auto"))["done"] == ["roll-back"]
+
+
+def test_pods_that_hang_are_replaced(application: ApplicationDrill) -> None:
+    before = application.cluster.ready()
+    application.break_it("hang-pods")
+    cause_seen(application, "hung")
+    assert recovered(application)["done"] == ["restart"]
+    assert not set(before) & set(application.cluster.ready())
+
+
+def test_pods_that_failed_are_deleted_and_no_others(application: ApplicationDrill) -> None:
+    application.break_it("kill-all-pods")
+    cause_seen(application, "failed pods")
+    report = recovered(application)
+    assert report["done"][0] == "delete-failed-pods"
+    assert not [pod for pod in application.cluster.pods() if pod.status.phase == "Failed"]
+
+
+@pytest.mark.works("application-failure --replicas --option", "application scale-back --component --incident --json")
+def test_too_few_pods_become_five_and_later_three_again(application: ApplicationDrill) -> None:
+    application.break_it("slow-application")
+    cause_seen(application, "capacity")
+    report = recovered(application, "--replicas=12", "--incident=INC-8")
+    assert report["done"] == ["scale-up"]
+    assert (len(application.cluster.ready()), application.cluster.limits()) == (12, (12, 12))
+    assert "scale-back" in application.done("incident", "show", "INC-8").stdout
+    scaled = application.done("application", "scale-back", "--component=backend", "--incident=INC-8", "--json").json
+    assert (scaled["before"], scaled["now"], scaled["changed"]) == (12, 3, True)
+    assert application.cluster.limits() == (3, 10)
+    assert application.done("application", "scale-back", "--json").json["changed"] is False
+
+
+@pytest.mark.works("application-failure --component")
+def test_the_frontend_is_recovered_too(application: ApplicationDrill) -> None:
+    body = {"spec": {"template": {"spec": {"containers": [{"name": "frontend", "image": "clickview/frontend:none"}]}}}}
+    application.cluster.change(body, "clickview-frontend")
+    allowing = application.allowing(roll_back="auto")
+    recovered(allowing, "--component=frontend", "--option=roll-back")
+    assert application.cluster.image("clickview-frontend") == "clickview/frontend:2.3.0"

@@ -1,0 +1,140 @@
+"""The cause is told apart: what is most fundamental explains the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from checks.application_cause import Cause, diagnose, first_trace
+from recovery.facts import ApplicationFacts, HealthFacts, PodUsage
+from tests.unit.application_cases import NOW, OLD, container, deployment, facts, pod, revision, waiting
+
+
+def test_a_green_application_has_no_cause() -> None:
+    found = diagnose(facts())
+    assert (found.cause, found.detail) == (Cause.NOTHING, "the health check is green (0.1 s), every pod is ready")
+
+
+@pytest.mark.parametrize(
+    ("reason", "more", "cause"),
+    [
+        ("ErrImagePull", {}, Cause.IMAGE),
+        ("ImagePullBackOff", {"message": "no such image"}, Cause.IMAGE),
+        ("CreateContainerConfigError", {"message": "secret not found"}, Cause.CONFIGURATION),
+        ("CrashLoopBackOff", {"last_exit_code": 1, "last_reason": "Error", "restarts": 4}, Cause.CRASH),
+        ("CreateContainerError", {"message": "no such file"}, Cause.CRASH),
+        ("CrashLoopBackOff", {"last_exit_code": 137, "last_reason": "OOMKilled", "restarts": 4}, Cause.MEMORY),
+    ],
+)
+def test_a_new_version_that_does_not_come_up_is_named_with_the_one_before(
+    reason: str, more: dict[str, object], cause: Cause
+) -> None:
+    bad = pod(9, ready=False, inside=waiting(reason, **more))
+    found = diagnose(facts(pod(1, OLD), pod(2, OLD), pod(3, OLD), bad))
+    assert (found.cause, found.pods, found.good_revision) == (cause, (bad.name,), 1)
+
+
+def test_a_version_that_has_run_is_not_undone_for_one_crash() -> None:
+    crashed = pod(9, ready=False, inside=waiting("CrashLoopBackOff", last_exit_code=1, restarts=2))
+    found = diagnose(facts(pod(1), pod(2), crashed))
+    assert (found.cause, found.good_revision) == (Cause.CRASH, None)
+
+
+def test_a_database_that_is_down_explains_pods_that_crash() -> None:
+    crashed = pod(1, ready=False, inside=waiting("CrashLoopBackOff", last_exit_code=1, restarts=9))
+    seen = facts(crashed, status=503, behind={"database": "10.0.0.1:5432 does not answer", "redis": None})
+    assert diagnose(seen).cause is Cause.DATABASE
+
+
+def test_a_path_that_is_cut_is_told_by_the_application_alone() -> None:
+    ill = [pod(number, ready=False) for number in (1, 2, 3)]
+    log = "2026-01-15T10:29:30.5+00:00 error health: database: down: OperationalError"
+    found = diagnose(facts(*ill, status=503, logs={ill[0].name: log}))
+    assert found.cause is Cause.DATABASE_PATH
+    assert log in found.detail
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-01-15T09:10:00.5+00:00", "[2026-01-15 09:10:00,123]", "2026-01-15T09:10:00Z"]
+)
+def test_what_a_log_said_an_hour_ago_is_another_trouble(written: str) -> None:
+    ill = [pod(number, ready=False) for number in (1, 2, 3)]
+    log = {one.name: f"{written} error health: database: down: OperationalError" for one in ill}
+    assert diagnose(facts(*ill, status=503, logs=log)).cause is Cause.HUNG
+
+
+def test_what_a_pod_that_has_failed_said_is_not_asked() -> None:
+    lost = [pod(number, ready=False, phase="Failed", reason="Evicted") for number in (1, 2, 3)]
+    log = {one.name: "error health: database: down: OperationalError" for one in lost}
+    assert diagnose(facts(*lost, status=503, logs=log)).cause is Cause.FAILED_PODS
+
+
+def test_what_could_not_be_looked_at_is_no_proof_that_it_answers() -> None:
+    ill = [pod(number, ready=False) for number in (1, 2, 3)]
+    log = {ill[0].name: "redis: connection refused"}
+    assert diagnose(facts(*ill, status=503, logs=log, behind={})).cause is Cause.HUNG
+    assert diagnose(facts(*ill, status=503, logs=log, behind={"redis": None})).cause is Cause.CACHE_PATH
+
+
+def test_its_own_health_check_names_the_part() -> None:
+    health = HealthFacts(503, 0.1, {"database": "pass", "redis": "fail"})
+    seen = facts(behind={"database": None, "redis": "refused"}, health=health)
+    assert diagnose(seen).cause is Cause.CACHE
+
+
+def test_a_slow_answer_of_what_is_behind_is_no_fault_while_users_are_served() -> None:
+    assert diagnose(facts(behind={"database": "no answer in 3 s", "redis": None})).cause is Cause.NOTHING
+
+
+def test_somebody_scaled_it_to_none() -> None:
+    seen = facts(status=503, deployment=deployment(wanted=0))
+    assert diagnose(seen).cause is Cause.STOPPED
+
+
+def test_pods_without_a_node_and_pods_beyond_the_quota() -> None:
+    homeless = pod(3, ready=False, phase="Pending", unschedulable="0/2 nodes are available", inside=waiting(""))
+    assert diagnose(facts(pod(1), pod(2), homeless)).cause is Cause.NODE
+    short = deployment(pod(1), pod(2), revision=revision(ready=2, message="exceeded quota: pods"))
+    assert diagnose(facts(deployment=short)).cause is Cause.QUOTA
+
+
+def test_failed_pods_are_counted() -> None:
+    lost = pod(4, ready=False, phase="Failed", reason="Evicted", message="low on memory")
+    found = diagnose(facts(pod(1), pod(2), pod(3), lost))
+    assert (found.cause, found.detail) == (Cause.FAILED_PODS, "1 pods have failed (Evicted: low on memory)")
+
+
+def test_young_pods_are_a_rollout_and_old_ones_hang() -> None:
+    young = pod(3, ready=False)
+    young = replace(young, created_at=NOW - timedelta(seconds=5))
+    assert diagnose(facts(pod(1), pod(2), young)).cause is Cause.ROLLOUT
+    found = diagnose(facts(pod(1), pod(2), pod(3, ready=False)))
+    assert (found.cause, found.detail) == (Cause.HUNG, "1 of 3 pods run and are not ready")
+
+
+def test_ready_pods_behind_a_gateway_error_hang() -> None:
+    assert diagnose(facts(status=502)).cause is Cause.HUNG
+    assert diagnose(facts(status=0)).cause is Cause.HUNG
+
+
+def test_a_slow_application_with_busy_pods_needs_more_of_them() -> None:
+    usage = tuple(PodUsage(f"p{number}", 990, 1, cpu_limit_millicores=1000) for number in range(3))
+    assert diagnose(facts(seconds=5.0, usage=usage)).cause is Cause.OVERLOAD
+    idle = tuple(replace(one, cpu_millicores=10) for one in usage)
+    assert diagnose(facts(seconds=5.0, usage=idle)).cause is Cause.UNKNOWN
+    assert diagnose(facts(status=503, usage=idle)).cause is Cause.UNKNOWN
+
+
+def test_when_it_began_stands_in_the_pods() -> None:
+    ended = NOW - timedelta(minutes=7)
+    inside = waiting("CrashLoopBackOff", last_exit_code=1, restarts=2, last_ended_at=ended)
+    seen: ApplicationFacts = facts(pod(1), pod(2), pod(9, ready=False, inside=inside))
+    assert first_trace(seen, diagnose(seen)) == ended
+    assert first_trace(facts(), diagnose(facts())) is None
+
+
+def test_a_container_that_is_ready_has_no_trouble_whatever_it_was() -> None:
+    seen = facts(pod(1, inside=container(last_reason="OOMKilled", restarts=3)), pod(2), pod(3))
+    assert diagnose(seen).cause is Cause.NOTHING
