@@ -276,8 +276,9 @@ def test_a_paused_deployment_is_not_changed(alone: ClusterAlone) -> None:
 
 
 def scaled(alone: ClusterAlone, replicas: int) -> DeploymentFacts:
-    alone.workloads().scale(NAME, replicas)
-    facts = alone.rolled_out()
+    workloads = alone.workloads()
+    workloads.scale(NAME, replicas)
+    facts = workloads.read_deployment(NAME)
     assert facts.wanted == replicas
     return facts
 
@@ -310,7 +311,8 @@ def test_limits_that_are_in_the_way_are_moved_and_put_back(alone: ClusterAlone) 
     assert (facts.scaled_from, facts.scaled_autoscaler, limits(alone)) == (2, (2, 3), (2, 5))
     facts = scaled(alone, 1)
     assert (facts.scaled_from, facts.scaled_autoscaler, limits(alone)) == (2, (2, 3), (1, 5))
-    assert scaled(alone, 0).pods_that_stay == ()  # an autoscaler rests then
+    scaled(alone, 0)  # an autoscaler rests then
+    until(lambda: not alone.workloads().read_deployment(NAME).pods_that_stay)
     assert limits(alone) == (1, 5)
     assert alone.workloads().scale_back(NAME) == 2
     assert (alone.rolled_out().wanted, limits(alone), annotations(alone)) == (2, (2, 3), {})
