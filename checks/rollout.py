@@ -76,12 +76,15 @@ def _container_hang(pod: PodFacts, one: ContainerFacts, events: tuple[WorkloadEv
         return "memory", f"{at} was killed for using more memory than its limit, {one.restarts} times", 0
     if killed := next((e for e in _probes(pod, events) if e.message.startswith("Liveness")), None):
         return "probe", f"{at} was restarted {one.restarts} times: {killed.message}", 0
-    return "crash", f"{at} ended {_how(one)}, {one.restarts} times: {one.message or one.reason}", 0
+    return "crash", f"{at} ended {_how(one)}, {one.restarts} times", 0
 
 
 def _how(one: ContainerFacts) -> str:
-    code = one.exit_code if one.state == "terminated" else one.last_exit_code
-    return "badly" if code is None else f"with exit code {code}"
+    """Of the last end: while it waits for its next start, what it says itself is only how long it waits."""
+    over = one.state == "terminated"
+    code, message = (one.exit_code, one.message) if over else (one.last_exit_code, one.last_message)
+    said = "badly" if code is None else f"with exit code {code}"
+    return f"{said} ({message})" if message else said
 
 
 def _no_pod(facts: DeploymentFacts, pods: tuple[PodFacts, ...]) -> _Hang | None:
@@ -139,13 +142,20 @@ def _waiting_for(facts: DeploymentFacts, pods: tuple[PodFacts, ...], events: tup
     if unready:
         return f"waiting for pod {unready.name}: {_state(unready, events)}"
     leaving = next((one for one in facts.pods if one not in pods), None)
-    return f"waiting for pod {leaving.name} to go" if leaving else "waiting for pods to be made"
+    if leaving:
+        return f"waiting for pod {leaving.name} to go"
+    return "waiting for pods to be made" if len(pods) < facts.wanted else "waiting for them to count as available"
 
 
 def _state(pod: PodFacts, events: tuple[WorkloadEvent, ...]) -> str:
+    """How it is, with the last warning about it: that a volume is not there is written nowhere else."""
     if pod.unschedulable:
         return "a node is being added for it" if _node_comes(pod, events) else pod.unschedulable
     one = next((one for one in pod.containers if not one.ready), None)
-    if one is None:
-        return pod.phase
+    state = pod.phase if one is None else _spoken(one)
+    warned = [event for event in events if event.warning and event.about == f"pod/{pod.name}"]
+    return f"{state} ({warned[-1].reason}: {warned[-1].message})" if warned else state
+
+
+def _spoken(one: ContainerFacts) -> str:
     return "runs, not ready yet" if one.state == "running" else (one.reason or one.state)

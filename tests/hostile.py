@@ -115,7 +115,12 @@ _AWS = {
     "AWS_EC2_METADATA_SERVICE_ENDPOINT": _NOWHERE,
     "REQUESTS_CA_BUNDLE": "/nonsense/ca.pem",
 }
-SHELL = _LIBPQ | _PGBACKREST | _LOCALE | _PROXIES | _AWS
+_KUBERNETES = {
+    "KUBECONFIG": "/nonsense/kubeconfig",
+    "KUBERNETES_SERVICE_HOST": "kubernetes.elsewhere.invalid",
+    "KUBERNETES_SERVICE_PORT": "1",
+}
+SHELL = _LIBPQ | _PGBACKREST | _LOCALE | _PROXIES | _AWS | _KUBERNETES
 
 
 def hostile_shell(live_data_dir: Path) -> dict[str, str]:
@@ -126,12 +131,13 @@ def hostile_shell(live_data_dir: Path) -> dict[str, str]:
 
 
 def leave_files_in_home(home: Path) -> None:
-    """What libpq and boto3 look for in a user's home, with nonsense in it."""
+    """What libpq, boto3 and kubectl look for in a user's home, with nonsense in it."""
     files = {
         ".pg_service.conf": "[elsewhere]\nhost=db.elsewhere.invalid\nport=1\n",
         ".pgpass": "*:*:*:*:wrong\n",
         ".aws/config": f"[default]\nregion = eu-nowhere-1\nendpoint_url = {_NOWHERE}\nca_bundle = /nonsense/ca.pem\n",
         ".aws/credentials": "[default]\naws_access_key_id = THEIRS\naws_secret_access_key = theirs\n",
+        ".kube/config": "current-context: elsewhere\ncontexts: []\nclusters: []\nusers: []\n",
         ".boto": "[Credentials]\naws_access_key_id = THEIRS\naws_secret_access_key = theirs\n",
     }
     for name, content in files.items():

@@ -22,6 +22,7 @@ class ContainerFacts:
     message: str = ""
     exit_code: int | None = None
     last_reason: str = ""  # of the previous one: OOMKilled, Error, Completed
+    last_message: str = ""  # its own last words, where it is set to leave some
     last_exit_code: int | None = None
     last_ended_at: datetime | None = None
 

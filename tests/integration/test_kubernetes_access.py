@@ -19,6 +19,7 @@ from recovery.redaction import redact
 from recovery.settings.services import KubernetesSettings
 from sandbox.certificates import make_certificates
 from sandbox.layout import Sandbox
+from tests.hostile import SHELL, leave_files_in_home
 from tests.integration.test_kubernetes_errors import BACKEND, TOKEN, error_of, kubeconfig, say, served, workloads
 
 TWO_CONTEXTS = {
@@ -66,6 +67,14 @@ def test_unset_it_is_the_file_in_the_home_and_never_what_the_shell_names(
     monkeypatch.setenv("https_proxy", "http://theirs:3128")
     found = access(None)
     assert (found.server, found.source) == ("https://home:1", f"{tmp_path}/.kube/config (context site)")
+
+
+def test_a_hostile_shell_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_files_in_home(tmp_path)
+    for name, value in (SHELL | {"HOME": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    with served(lambda handler: say(handler, 200, {})) as where:
+        assert workloads(kubeconfig(tmp_path, where)).read_specification(BACKEND) == "{}\n"
 
 
 def test_in_a_pod_it_is_its_service_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,13 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from checks.rollout import judge_rollout
+from recovery.adapters.kubernetes.api import Cluster
+from recovery.adapters.kubernetes.resources import PODS
 from recovery.adapters.kubernetes.workloads import KubernetesWorkloads
 from recovery.errors import GateRefused, RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.settings.services import KubernetesSettings
@@ -33,6 +36,7 @@ def served(answer: Answer, tls: ssl.SSLContext | None = None) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             answer(self)
 
         do_POST = do_PATCH = do_DELETE = do_GET
@@ -216,6 +220,80 @@ def test_a_server_in_trouble_may_be_asked_again(status: int, tmp_path: Path) -> 
         f"the API server {where} cannot get deployments/{BACKEND} in namespace clickview now"
     )
     assert len(count) == 1  # the step asks again, and writes it down
+
+
+def test_a_long_list_comes_in_pages_and_one_that_grew_too_old_is_asked_for_again(tmp_path: Path) -> None:
+    strange = "a token/with+all=kinds&of letters\t"
+    forgotten = threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        asked = dict(parse_qsl(urlsplit(handler.path).query))
+        if "continue" not in asked:
+            say(handler, 200, {"metadata": {"continue": strange}, "items": [{"metadata": {"name": "one"}}]})
+        elif forgotten.is_set():
+            say(handler, 410, {"message": "the provided continue parameter is too old"})
+        else:
+            assert (asked["continue"], asked["labelSelector"]) == (strange, "app in (a,b)")
+            say(handler, 200, {"metadata": {"resourceVersion": "7"}, "items": [{"metadata": {"name": "two"}}]})
+
+    with served(answer) as where:
+        cluster = Cluster(KubernetesSettings(kubeconfig=kubeconfig(tmp_path, where)))
+        found, version = cluster.find_at(PODS, labelSelector="app in (a,b)")
+        assert ([one["metadata"]["name"] for one in found], version) == (["one", "two"], "7")
+        forgotten.set()
+        error_of(lambda: cluster.find(PODS), TargetUnreachable)
+
+
+def test_a_log_of_several_containers_names_each(tmp_path: Path) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        if "/log" not in handler.path:
+            say(handler, 200, {"spec": {"containers": [{"name": "backend"}, {"name": "proxy"}]}})
+        elif "container=proxy" in handler.path:
+            say(handler, 400, {"message": 'container "proxy" in pod "p" is waiting to start: PodInitializing'})
+        else:
+            say(handler, 200, b"ready\n")
+
+    with served(answer) as where:
+        log = workloads(kubeconfig(tmp_path, where)).read_log("p", lines=5)
+    assert log.startswith("--- container backend ---\nready\n--- container proxy ---\n(no log: ")
+
+
+def test_an_old_server_is_asked_in_the_version_that_it_knows(tmp_path: Path) -> None:
+    """1.20 has autoscaling/v1 and policy/v1beta1 only."""
+    asked: list[tuple[str, str]] = []
+    limits = {"scaleTargetRef": {"kind": "Deployment", "name": BACKEND}, "minReplicas": 2, "maxReplicas": 3}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        path = urlsplit(handler.path).path
+        asked.append((handler.command, path.partition("/namespaces/")[0]))
+        if path.startswith(("/apis/autoscaling/v2", "/apis/policy/v1/", "/apis/metrics.k8s.io")):
+            say(handler, 404, b"404 page not found\n")
+        elif path.startswith("/apis/autoscaling/v1") and handler.command == "GET":
+            say(handler, 200, {"items": [{"metadata": {"name": "hpa"}, "spec": limits}]})
+        else:
+            say(handler, 200, {"metadata": {"name": BACKEND}})
+
+    with served(answer) as where:
+        cluster = workloads(kubeconfig(tmp_path, where))
+        facts = cluster.read_deployment(BACKEND)
+        assert facts.autoscaler and (facts.autoscaler.maximum, facts.unseen) == (3, ())
+        assert cluster.read_usage(facts) is None
+        cluster.scale(BACKEND, 5)
+    assert ("PATCH", "/apis/autoscaling/v1") in asked
+    assert [one for one in asked if one[1] == "/apis/autoscaling/v2"] == [("GET", "/apis/autoscaling/v2")]
+
+
+def test_a_server_without_such_a_kind_at_all_is_said(tmp_path: Path) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        absent = "/policy/" in handler.path or "/autoscaling/" in handler.path
+        say(handler, 404 if absent else 200, {"metadata": {"name": BACKEND}})
+
+    with served(answer) as where:
+        facts = workloads(kubeconfig(tmp_path, where)).read_deployment(BACKEND)
+    assert facts.unseen == (
+        "autoscalers: cannot list horizontalpodautoscalers in namespace clickview: Not Found",
+        "disruption budgets: cannot list poddisruptionbudgets in namespace clickview: Not Found",
+    )
 
 
 def test_a_redirect_is_not_followed(tmp_path: Path) -> None:

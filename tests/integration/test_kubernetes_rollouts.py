@@ -105,7 +105,7 @@ def test_a_crash_with_its_exit_code(alone: ClusterAlone) -> None:
     alone.rolled_out()
     alone.change_container(command=["sh", "-c", "exit 78"])
     cause, detail = hang(alone, judge_rollout)
-    assert cause == "crash" and "container worker ended with exit code 78, 2 times: " in detail
+    assert cause == "crash" and "container worker ended with exit code 78, 2 times" in detail
 
 
 def test_a_secret_that_is_not_there(alone: ClusterAlone) -> None:
@@ -211,6 +211,7 @@ def during(alone: ClusterAlone, break_it: Callable[[], None], mend: Callable[[],
     return rollout
 
 
+@pytest.mark.long
 def test_an_api_server_that_hangs_and_comes_back(alone: ClusterAlone) -> None:
     alone.make()
     alone.rolled_out()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,13 @@ from recovery.adapters.kubernetes.pods import read_pod
 from recovery.adapters.kubernetes.resources import DEPLOYMENTS, PODS, RIGHTS, SCALES
 from recovery.adapters.kubernetes.selectors import as_text, finds
 from recovery.adapters.kubernetes.usage import _quantity
-from recovery.adapters.kubernetes.versions import read_revision
+from recovery.adapters.kubernetes.versions import of_template, read_revision
+from recovery.adapters.process import HERE
 from recovery.errors import SettingsInvalid
+from tests.waiting import PATIENCE
 
+# Both are imported by every command that looks at a site.
+_LEAN = "import recovery.site, recovery.adapters.kubernetes.workloads, sys; print('kubernetes' in sys.modules)"
 ROLE = Path(__file__).parents[2] / "deployments" / "kubernetes" / "role.yaml"
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -47,6 +52,10 @@ def test_the_shipped_role_grants_what_is_asked_for_and_nothing_else() -> None:
     }
     assert granted == {(one.group, one.name, verb) for one, verbs in RIGHTS.items() for verb in verbs}
     assert not [rule for rule in rules if "resourceNames" in rule]
+
+
+def test_the_client_is_not_loaded_before_it_is_needed() -> None:
+    assert HERE.run([sys.executable, "-c", _LEAN], timeout_seconds=PATIENCE).stdout == "False\n"
 
 
 def test_where_things_are() -> None:
@@ -117,6 +126,22 @@ def test_amounts(said: object, amount: str | None) -> None:
     assert (
         None if found is None else f"{found:f}".rstrip("0").rstrip(".") if "." in f"{found:f}" else f"{found:f}"
     ) == amount
+
+
+def test_the_version_of_a_template_is_found_as_its_controller_does() -> None:
+    def replica_set(name: str, created: str, **template: Any) -> dict[str, Any]:
+        whole = {"spec": {"containers": [{"name": "b", "image": "b:1"}]}, **template}
+        return {"metadata": {"name": name, "creationTimestamp": created}, "spec": {"template": whole}}
+
+    hashed = {"metadata": {"labels": {"app": "b", "pod-template-hash": "x"}, "annotations": {}}}
+    sets = [
+        replica_set("other", "2026-01-01", metadata={"labels": {"app": "c", "pod-template-hash": "z"}}),
+        replica_set("younger", "2026-01-03", **hashed),
+        replica_set("older", "2026-01-02", **hashed),
+    ]
+    found = of_template(replica_set("", "", metadata={"labels": {"app": "b"}, "creationTimestamp": None}), sets)
+    assert found is sets[2]
+    assert of_template(replica_set("", "", metadata={"labels": {"app": "d"}}), sets) is None
 
 
 POD = {

@@ -88,8 +88,9 @@ def test_none_is_wanted_and_none_is_there() -> None:
     [
         ({"settled": False}, "waiting for the cluster to take it up"),
         ({"revision": None}, "waiting for the cluster to take it up"),
-        ({"updated": 1}, "waiting for pods to be made"),
-        ({"available": 1}, "waiting for pods to be made"),
+        ({"updated": 1}, "waiting for them to count as available"),
+        ({"available": 1}, "waiting for them to count as available"),
+        ({"wanted": 3}, "waiting for pods to be made"),
     ],
 )
 def test_numbers_that_are_behind(changed: dict[str, Any], detail: str) -> None:
@@ -111,6 +112,12 @@ def test_numbers_of_before_and_pods_that_are_not_ready() -> None:
 def test_who_is_waited_for() -> None:
     starting = pod("backend-new-b", waits("ContainerCreating"), phase="Pending")
     assert hang(READY[0], starting) == (None, "waiting for pod backend-new-b: ContainerCreating", 0)
+    warned = event("FailedMount", 'configmap "none" not found'), event("Odd", "of another", about="pod/other")
+    assert hang(READY[0], starting, events=warned) == (
+        None,
+        'waiting for pod backend-new-b: ContainerCreating (FailedMount: configmap "none" not found)',
+        0,
+    )
     slow = pod("backend-new-b", replace(RUNNING, ready=False))
     assert hang(READY[0], slow) == (None, "waiting for pod backend-new-b: runs, not ready yet", 0)
 
@@ -137,10 +144,12 @@ def test_a_container_that_cannot_even_start() -> None:
 
 
 def test_a_crash_counts_from_the_second_restart() -> None:
-    crashed = waits("CrashLoopBackOff", "back-off 20s", restarts=2, last_reason="Error", last_exit_code=78)
+    crashed = waits(
+        "CrashLoopBackOff", "back-off 20s", restarts=2, last_reason="Error", last_exit_code=78, last_message="no key"
+    )
     assert hang(pod("backend-new-b", crashed)) == (
         "crash",
-        "pod backend-new-b, container backend ended with exit code 78, 2 times: back-off 20s",
+        "pod backend-new-b, container backend ended with exit code 78 (no key), 2 times",
         0,
     )
     once = replace(crashed, restarts=1)
@@ -153,7 +162,7 @@ def test_what_it_says_itself_between_two_starts() -> None:
     ended = ContainerFacts("backend", "backend:2", "terminated", False, 3, "Error", "no DATABASE_URL", exit_code=1)
     assert hang(pod("backend-new-b", ended))[:2] == (
         "crash",
-        "pod backend-new-b, container backend ended with exit code 1, 3 times: no DATABASE_URL",
+        "pod backend-new-b, container backend ended with exit code 1 (no DATABASE_URL), 3 times",
     )
 
 

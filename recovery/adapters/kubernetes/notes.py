@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recovery.adapters.kubernetes.fields import Json, text
+from recovery.adapters.kubernetes.fields import Json, text, value
 
 PREFIX = "clickview-recovery"
 RESTART = f"{PREFIX}/restart"
@@ -11,7 +11,8 @@ SCALED_AUTOSCALER = f"{PREFIX}/scaled-autoscaler"
 
 
 def restart_token(deployment: Json) -> str:
-    return text(deployment, "spec", "template", "metadata", "annotations", RESTART)
+    """The token of its last restart, letter by letter."""
+    return str(value(deployment, "spec", "template", "metadata", "annotations", RESTART) or "")
 
 
 def noted_size(deployment: Json) -> int | None:

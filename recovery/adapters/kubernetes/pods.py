@@ -85,6 +85,7 @@ def _container(name: str, wanted: Json, said: Json) -> ContainerFacts:
         message=text(now, "message"),
         exit_code=number(now, "exitCode") if state == "terminated" else None,
         last_reason=text(last, "reason"),
+        last_message=text(last, "message"),
         last_exit_code=number(last, "exitCode") if last else None,
         last_ended_at=moment(last, "finishedAt"),
     )

@@ -35,8 +35,8 @@ def of_template(deployment: Json, replica_sets: list[dict[str, Any]]) -> dict[st
 
     As the controller itself finds it: the same template, and the oldest when there are two.
     """
-    wanted = part(deployment, "spec", "template")
-    same = [one for one in replica_sets if template(one) == wanted]
+    wanted = _without_empty(part(deployment, "spec", "template"))
+    same = [one for one in replica_sets if _without_empty(template(one)) == wanted]
     return min(same, key=lambda one: text(one, "metadata", "creationTimestamp"), default=None)
 
 
@@ -62,6 +62,15 @@ def images(owner: Json) -> tuple[str, ...]:
 def revision_number(replica_set: Json) -> int:
     said = text(replica_set, "metadata", "annotations", _NUMBER)
     return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else 0
+
+
+def _without_empty(thing: Any) -> Any:
+    """To a controller no annotations and none left are the same."""
+    if isinstance(thing, list):
+        return [_without_empty(one) for one in thing]
+    if not isinstance(thing, dict):
+        return thing
+    return {key: held for key, one in thing.items() if (held := _without_empty(one)) not in ({}, [], None, "")}
 
 
 def _former_numbers(replica_set: Json) -> list[str]:
