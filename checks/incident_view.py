@@ -44,6 +44,8 @@ class IncidentView:
         """What is left to do, a line each."""
         known = self.incident
         left = [f"{one.name}: {one.command}" if one.command else one.name for one in self.open_tasks]
+        if self.state == "open":
+            left.insert(0, f"it is not recovered: run its scenario again with --incident {known.id}")
         left += [f"look at this: {one}" for one in self.contradictions]
         if known.closed_at or known.drill:
             return left

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from checks.incident_view import IncidentView
 from recovery.approval import Approvals
 from recovery.errors import RecoveryError
-from recovery.facts import Incident
+from recovery.facts import Incident, IncidentEvent
 from recovery.facts.incident import moment_of, span_of
 from recovery.ownership import read_ours
 from recovery.site import site
@@ -74,32 +73,34 @@ class Gathered:
 def gather(view: IncidentView, *, look_in_bucket: bool) -> Gathered:
     """Read the journals (here, else in the bucket) and the approvals of an incident."""
     known = view.incident
-    runs = tuple(
-        _story(known, one.details, one.at, one.by, look_in_bucket)
-        for one in known.of_kind("run")
-        if _begins(one.details)
-    )
+    begun: dict[str, IncidentEvent] = {}
+    for number, one in enumerate(known.of_kind("run")):
+        if _begins(one):
+            begun.setdefault(str(one.details.get("run") or number), one)
+    runs = tuple(_story(known, one, look_in_bucket) for one in begun.values())
     return Gathered(view, runs, _approvals(known))
 
 
-def _begins(details: Mapping[str, Any]) -> bool:
-    return details.get("phase") != "end"
+def _begins(event: IncidentEvent) -> bool:
+    return event.details.get("phase") != "end"
 
 
-def _story(known: Incident, begun: Mapping[str, Any], at: datetime, user: str, look_in_bucket: bool) -> RunStory:
-    name = str(begun.get("run") or "")
+def _story(known: Incident, begun: IncidentEvent, look_in_bucket: bool) -> RunStory:
+    """A run that handed over to another scenario, and went on with that, is one run."""
+    told = begun.details
+    name = str(told.get("run") or "")
     entries = _journal(name, look_in_bucket)
-    ends = [one for one in known.of_kind("run") if not _begins(one.details) and one.details.get("run") == name and name]
+    ends = [one for one in known.of_kind("run") if name and not _begins(one) and one.details.get("run") == name]
     last: dict[str, Any] = next(
         (one for one in reversed(entries) if one.get("event") in ("run done", "run failed")), {}
     )
     outcome = str(ends[-1].details.get("outcome", "")) if ends else str(last.get("error") or last.get("event") or "")
     return RunStory(
         run=name or "a run without a journal",
-        title=str(begun.get("runbook") or begun.get("scenario") or ""),
-        machine=str(begun.get("machine") or ""),
-        user=user,
-        begin=at,
+        title=str(told.get("runbook") or told.get("scenario") or ""),
+        machine=str(told.get("machine") or ""),
+        user=begun.by,
+        begin=min([begun.at, *(at for one in entries[:1] if (at := moment_of(one["at"])))]),
         end=ends[-1].at if ends else moment_of(last.get("at")),
         outcome=outcome or "not known: it was killed, or still runs",
         steps=_steps(entries),

@@ -198,6 +198,17 @@ def test_an_approval_that_no_run_has_heard_is_read_from_its_file(folder: Inciden
     assert "refused" in rows[0] and "not now" in rows[0]
 
 
+def test_a_run_that_handed_over_is_one_run_from_its_first_step_on(folder: IncidentFolder) -> None:
+    journal = open_journal(site().runs_dir, "application-failure")
+    journal.write("done", kind="probe", step="read_health", seconds=0.5)
+    for scenario in ("application-failure", "database-failure"):
+        folder.note("run", run=journal.run_id, phase="begin", scenario=scenario)
+    folder.note("run", run=journal.run_id, phase="end", outcome="done")
+    [run] = gather(view_of(folder.read(), site().settings, NOON), look_in_bucket=False).runs
+    assert run.begin.isoformat() == journal.entries()[0]["at"]
+    assert (run.outcome, len(run.steps)) == ("done", 1)
+
+
 @pytest.mark.parametrize("run", ["../../../etc/passwd", "", "no-such-run", "x" * 300, None, 7])
 def test_a_run_whose_journal_is_nowhere(folder: IncidentFolder, run: Any) -> None:
     folder.note("run", run=run, phase="begin")

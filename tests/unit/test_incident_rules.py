@@ -90,6 +90,7 @@ def test_what_is_left_to_do() -> None:
     assert open_tasks(incident(told(1, "open task", **sized), told(2, "task done", **sized))) == ()
     over = whole(1, 2, 3)
     assert view_of(known, SITE, at(5)).left_to_do == [
+        "it is not recovered: run its scenario again with --incident INC-1",
         "scale back: recover application scale-back",
         "acknowledge it: recover incident ack INC-1 --by NAME",
     ]
