@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from recovery.approval import Approvals
 from recovery.errors import RecoveryError
 from recovery.facts import Incident, IncidentEvent
 from recovery.facts.incident import moment_of, span_of
+from recovery.incident import IncidentFolder
 from recovery.ownership import read_ours
 from recovery.site import site
 from tasks.incident_copies import within
@@ -62,12 +64,24 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """A file that was kept, and whether it is what it was."""
+
+    name: str
+    file: str
+    bytes: str
+    sha256: str
+    today: str
+
+
+@dataclass(frozen=True)
 class Gathered:
     """What the report is made from."""
 
     view: IncidentView
     runs: tuple[RunStory, ...]
     approvals: tuple[Approval, ...]
+    evidence: tuple[Evidence, ...] = ()
 
 
 def gather(view: IncidentView, *, look_in_bucket: bool) -> Gathered:
@@ -78,7 +92,7 @@ def gather(view: IncidentView, *, look_in_bucket: bool) -> Gathered:
         if _begins(one):
             begun.setdefault(str(one.details.get("run") or number), one)
     runs = tuple(_story(known, one, look_in_bucket) for one in begun.values())
-    return Gathered(view, runs, _approvals(known))
+    return Gathered(view, runs, _approvals(known), tuple(map(_evidence(known), known.of_kind("evidence"))))
 
 
 def _begins(event: IncidentEvent) -> bool:
@@ -160,6 +174,21 @@ def _approvals(known: Incident) -> tuple[Approval, ...]:
     written = {one.plan for one in more}
     kept = [one for one in told if one.at or one.plan not in written]
     return tuple(sorted((*kept, *more), key=lambda one: one.asked_at or one.at or known.events[0].at))
+
+
+def _evidence(known: Incident) -> Callable[[IncidentEvent], Evidence]:
+    folder = IncidentFolder(known.id, site().incidents_dir / known.id)
+
+    def look(one: IncidentEvent) -> Evidence:
+        name, file, size, sha256 = (str(one.details.get(key, "")) for key in ("name", "file", "bytes", "sha256"))
+        try:
+            now = folder.evidence_now(file)
+            today = "not on this machine" if now is None else "as noted" if now.sha256 == sha256 else "CHANGED"
+        except RecoveryError as error:
+            today = error.problem
+        return Evidence(name, file, size, sha256, today)
+
+    return look
 
 
 def _told(known: Incident) -> list[Approval]:

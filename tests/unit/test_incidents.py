@@ -268,7 +268,7 @@ def test_a_full_disk_ends_no_recovery(journal: Journal, monkeypatch: pytest.Monk
     monkeypatch.setattr("recovery.incident.open_ours", full)
     note_event("action", name="restart")
     note_event("action", name="restart")
-    monkeypatch.setattr("recovery.incident.make_ours", full)
+    monkeypatch.setattr("recovery.evidence.make_ours", full)
     assert keep_evidence("a.log", "text").sha256 == hashlib.sha256(b"text").hexdigest()
     assert warnings(journal)[-2:] == [
         "incident INC-1: “action” was not noted: [Errno 28] No space left on device",
