@@ -9,8 +9,9 @@ from checks.incident_view import IncidentView
 from checks.objectives import exact_span
 from recovery.facts import Incident, IncidentEvent, Moment
 from tasks.incident_report.document import Block, Document, Items, Paragraph, Section, Table, ToType
-from tasks.incident_report.gathered import Evidence, Gathered, RunStory
+from tasks.incident_report.gathered import Evidence, Gathered
 from tasks.incident_report.lanes import timeline
+from tasks.incident_report.runs import RunStory
 from tasks.incident_report.sentences import digest, lasted, options, sentence, spoken
 
 _MOST_STEPS = 300

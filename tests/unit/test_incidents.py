@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,6 +36,7 @@ from tasks.incidents import (
     recovered,
     set_severity,
 )
+from tasks.known_incidents import read_incidents
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SETTINGS = """
@@ -288,3 +292,37 @@ def test_what_root_notes_belongs_to_whom_the_state_folder_belongs(tmp_path: Path
     everything = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
     assert {(one.lstat().st_uid, one.lstat().st_gid) for one in everything} == {(4711, 4712)}
     assert len(everything) == 9
+
+
+def test_another_user_is_told_what_may_not_be_looked_at() -> None:
+    """In a process of its own, as a user to whom nothing here belongs."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # one that others may pass through to
+    try:
+        folder.chmod(0o755)
+        for name in ("INC-1", "INC-2"):
+            open_incident_folder(folder / "incidents", name).note("opened")
+        (folder / "incidents" / "INC-1").chmod(0o755)
+        (events,) = (folder / "incidents" / "INC-1").iterdir()
+        events.chmod(0o644)
+        here = site().settings
+        site().settings = here.model_copy(update={"site": here.site.model_copy(update={"state_dir": folder})})
+        reading, writing = os.pipe()
+        if not (child := os.fork()):
+            try:
+                os.setgroups([])
+                os.setgid(4711)
+                os.setuid(4711)
+                found = read_incidents(seconds=None)
+                os.write(writing, json.dumps([[one.id for one in found.incidents], found.unseen]).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        assert json.loads(os.read(reading, 10_000)) == [
+            ["INC-1"],
+            [f"INC-2: user 4711 may not read {folder}/incidents/INC-2, which belongs to root"],
+        ]
+    finally:
+        shutil.rmtree(folder)
