@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from recovery.errors import GateRefused
+from recovery.errors import GateRefused, TargetUnreachable
 from recovery.facts import Moment
 from recovery.incident import IncidentFolder, open_incident_folder
 from recovery.journal import Journal, open_journal, writing_to
 from recovery.redaction import remember_secret
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
+from tasks.incident_copies import IncidentCopies
 from tasks.incidents import (
     in_incident,
     keep_evidence,
@@ -37,6 +38,7 @@ from tasks.incidents import (
     set_severity,
 )
 from tasks.known_incidents import read_incidents
+from tests.waiting import PATIENCE
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SETTINGS = """
@@ -292,6 +294,49 @@ def test_what_root_notes_belongs_to_whom_the_state_folder_belongs(tmp_path: Path
     everything = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
     assert {(one.lstat().st_uid, one.lstat().st_gid) for one in everything} == {(4711, 4712)}
     assert len(everything) == 9
+
+
+class Bucket:
+    """Documents in memory; `fail` has the next so many calls refused."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.fail = 0
+
+    def keep(self, name: str, content: bytes) -> None:
+        self._perhaps_fail()
+        self.kept[name] = content
+
+    def sizes(self) -> dict[str, int]:
+        self._perhaps_fail()
+        return {name: len(content) for name, content in self.kept.items()}
+
+    def _perhaps_fail(self) -> None:
+        if self.fail:
+            self.fail -= 1
+            raise TargetUnreachable("it does not answer", "look")
+
+
+def test_a_bucket_that_comes_back_has_everything_in_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bucket = Bucket()
+    monkeypatch.setattr("recovery.site.Site.incident_documents", lambda _site, _incident: bucket)
+    folder = open_incident_folder(site().incidents_dir, "INC-1")
+    folder.note("opened")
+    path, _ = folder.keep("run-1", "a.log", "text")
+    bucket.fail = 2
+    copies = IncidentCopies(folder)
+    copies.copy_all()
+    assert (copies.finish(PATIENCE), bucket.kept) == ("it does not answer", {})
+    bucket.fail = 0
+    for number in range(50):
+        folder.note("note", number=number)
+        copies.copy(folder.events_file)
+        copies.copy_all()
+    assert copies.finish(PATIENCE) is None
+    assert bucket.kept == {
+        folder.events_file.name: folder.events_file.read_bytes(),
+        path.relative_to(folder.folder).as_posix(): b"text",
+    }
 
 
 def test_another_user_is_told_what_may_not_be_looked_at() -> None:
