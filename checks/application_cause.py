@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from checks.rollout import judge_rollout
@@ -14,6 +14,9 @@ from recovery.facts import ApplicationFacts, DeploymentFacts, PodFacts, Revision
 SLOW_SECONDS = 3.0
 _BUSY = 0.9  # of its limit
 _YOUNG = timedelta(seconds=45)  # a pod of this age may still be coming up
+
+_NEWS = timedelta(minutes=2)  # a line of the log that is older tells of another trouble
+_WRITTEN = re.compile(r"\[?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?(?:Z|[+-]\d\d:\d\d)?)")
 
 # How a program says that what it needs does not answer.
 _AWAY = r"(?:down|unavailable|unreachable|refused|timed? ?out|ECONNREFUSED|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|could not connect|connection failed)"
@@ -107,11 +110,20 @@ def _told_by_the_application(facts: ApplicationFacts, part: str) -> str | None:
         return f"its health check says {part}: fail"
     if facts.deployment.ready:
         return None
-    for pod, log in facts.logs.items():
-        lines = [line for line in log.splitlines()[-20:] if _SAYS[part].search(line)]
-        if lines:
-            return f"{pod} says “{lines[-1].strip()[:200]}”"
+    for pod in facts.deployment.pods_that_stay:
+        lines = [line for line in facts.logs.get(pod.name, "").splitlines()[-20:] if _SAYS[part].search(line)]
+        if not pod.ready and lines and _is_news(lines[-1], facts.seen_at):
+            return f"{pod.name} says “{lines[-1].strip()[:200]}”"
     return None
+
+
+def _is_news(line: str, now: datetime) -> bool:
+    """Whether a line is of now; one that does not say when it was written is taken for news."""
+    found = _WRITTEN.match(line)
+    if not found:
+        return True
+    at = datetime.fromisoformat(found[1].replace("Z", "+00:00").replace(",", "."))
+    return now - (at if at.tzinfo else at.replace(tzinfo=UTC)) < _NEWS
 
 
 def _size(facts: ApplicationFacts) -> Diagnosis | None:
@@ -130,6 +142,8 @@ def _version(facts: ApplicationFacts) -> Diagnosis | None:
     if rollout.cause is None or (rollout.cause == "unknown" and not deployment.pods_that_stay):
         return None
     cause = _CAUSES[rollout.cause]
+    if cause is Cause.QUOTA and _failed(facts):
+        return None  # a quota that counts pods counts the failed ones, too
     if cause is Cause.CRASH and "Config" in rollout.detail.partition("):")[0]:
         cause = Cause.CONFIGURATION
     ill = [pod for pod in deployment.current_pods if not pod.ready]

@@ -10,6 +10,7 @@ from checks.application_cause import Cause, Diagnosis, version_before
 from recovery.facts import ApplicationFacts, DeploymentFacts, Option, Plan, PlanFact, PlannedAction, Refusal
 from recovery.settings.approval import PolicySettings
 
+BEST = "best"  # the one that fits the cause
 WAYS = ("wait", "delete-failed-pods", "restart", "roll-back", "scale-up")
 
 # What cures which cause, in the order in which it is tried.
@@ -35,7 +36,7 @@ class Wanted:
     incident: str
     severity: str
     replicas: int
-    option: str | None = None
+    option: str = BEST
 
 
 def application_plan(
@@ -46,7 +47,7 @@ def application_plan(
     measured: Mapping[str, timedelta],
 ) -> Plan:
     """Every way of the runbook, the chosen ones first and in their order, each other one with the reason against it."""
-    chosen = (wanted.option,) if wanted.option else _CURES.get(diagnosis.cause, ())
+    chosen = (wanted.option,) if wanted.option != BEST else _CURES.get(diagnosis.cause, ())
     options = []
     for name in sorted(WAYS, key=lambda way: chosen.index(way) if way in chosen else len(chosen)):
         option = _option(name, facts.deployment, diagnosis, wanted)
@@ -65,7 +66,7 @@ def application_plan(
     )
 
 
-def closed_way(plan: Plan, option: str | None) -> Refusal | None:
+def closed_way(plan: Plan, option: str) -> Refusal | None:
     """Why the way that a person asked for cannot be gone, or None."""
     closed = next((one for one in plan.options if one.name == option and one.rejected), None)
     return (
@@ -109,7 +110,7 @@ def _option(name: str, deployment: DeploymentFacts, diagnosis: Diagnosis, wanted
     size = max(1, deployment.wanted)
     match name:
         case "wait":
-            rejected = None if diagnosis.cause is Cause.ROLLOUT or wanted.option else "no rollout is under way"
+            rejected = None if diagnosis.cause is Cause.ROLLOUT or wanted.option != BEST else "no rollout is under way"
             return _made(name, "Wait for the rollout", (), _START * size, rejected)
         case "delete-failed-pods":
             failed = [pod.name for pod in deployment.pods if pod.failed]

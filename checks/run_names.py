@@ -12,7 +12,7 @@ LONGEST = 120
 def application_failure_name(
     mode: str = "approve",
     incident: str | None = None,
-    option: str | None = None,
+    option: str = "best",
     replicas: int = 5,
     component: str = "backend",
     occurred: str | None = None,
@@ -23,7 +23,7 @@ def application_failure_name(
 ) -> str:
     """`recover the backend (INC-4711)`, `look at the frontend`, `drill: recover the backend`."""
     what = f"{'look at' if mode == 'plan' else 'recover'} the {component}"
-    way = f" by {option}" if option else ""
+    way = "" if option == "best" else f" by {option}"
     return f"{'drill: ' if drill else ''}{what}{way}{f' ({incident})' if incident else ''}"
 
 

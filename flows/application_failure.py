@@ -34,7 +34,7 @@ from tasks.workloads import (
 )
 
 SCENARIO = "application-failure"
-Way = Literal["wait", "delete-failed-pods", "restart", "roll-back", "scale-up"]
+Way = Literal["best", "wait", "delete-failed-pods", "restart", "roll-back", "scale-up"]
 _HEALTHY_SECONDS = 120.0
 
 
@@ -44,7 +44,7 @@ class Request:
 
     mode: Mode
     component: Component
-    option: Way | None
+    option: Way
     replicas: int
     clock: Clock
 
@@ -53,7 +53,7 @@ class Request:
 def application_failure(
     mode: Mode = "approve",
     incident: str | None = None,
-    option: Way | None = None,
+    option: Way = "best",
     replicas: int = 5,
     component: Component = "backend",
     occurred: str | None = None,
@@ -69,7 +69,7 @@ def application_failure(
     Args:
         mode: plan only looks and says what it would do; approve asks a person where the settings say so; auto asks nobody.
         incident: the incident's name in your tracker; a new one is opened when it is left out.
-        option: the way to go, instead of the one that fits the cause.
+        option: the way to go; best is the one that fits the cause.
         replicas: how many pods to run when more are needed.
         component: backend or frontend.
         occurred: when it began, e.g. 2026-01-15T10:30:00Z, when you know it.
@@ -86,7 +86,7 @@ def application_failure(
     with holding_site(name, take_over=take_over):
         facts = read_application_facts(component)
         diagnosis = diagnose(facts)
-        if diagnosis.cause is Cause.NOTHING and known is None and option is None:
+        if diagnosis.cause is Cause.NOTHING and known is None and option == "best":
             return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none"))
         with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail) as opened:
             note_clock(request.clock, first_trace(facts, diagnosis))
@@ -140,7 +140,7 @@ def plan_of(
     return application_plan(facts, diagnosis, wanted, site().settings.approval.policy, measured_recoveries(SCENARIO))
 
 
-def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: ApplicationFacts, option: Way | None) -> None:
+def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: ApplicationFacts, option: Way) -> None:
     """End the run when nothing that this runbook does would cure it; hand it over to who does."""
     if refusal := closed_way(plan, option) or no_way(plan, diagnosis, facts.deployment):
         if other := handed_to(diagnosis.cause):

@@ -23,6 +23,7 @@ class Mode(StrEnum):
 
 
 class Way(StrEnum):
+    BEST = "best"
     WAIT = "wait"
     DELETE_FAILED_PODS = "delete-failed-pods"
     RESTART = "restart"
@@ -41,7 +42,7 @@ def application_failure(
         Mode, typer.Option(help="plan: look and say; approve: ask where the settings say so; auto: ask nobody")
     ] = Mode.APPROVE,
     incident: Annotated[str | None, text(help="its name in your tracker; unset: one under way, else a new one")] = None,
-    option: Annotated[Way | None, typer.Option(help="the way to go instead of the one that fits the cause")] = None,
+    option: Annotated[Way, typer.Option(help="the way to go; best: the one that fits the cause")] = Way.BEST,
     replicas: Annotated[int, typer.Option(min=1, max=1000, help="pods to run when more are needed")] = 5,
     component: Annotated[Component, typer.Option(help="which of the application's deployments")] = Component.BACKEND,
     occurred: Annotated[str | None, text(help="when it began, with a zone", metavar="TIME")] = None,
@@ -65,7 +66,7 @@ def application_failure(
             as_json,
             mode=mode.value,
             incident=incident,
-            option=option.value if option else None,
+            option=option.value,
             replicas=replicas,
             component=component.value,
             occurred=occurred,

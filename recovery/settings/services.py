@@ -72,7 +72,7 @@ class ServicesSettings(Section):
     stop_seconds: Seconds = Field(
         120, description="how long a stop in order may take; docker kills what does not end by then"
     )
-    prefixes: ServicePrefixes = ServicePrefixes()
+    prefixes: ServicePrefixes = Field(ServicePrefixes(), description="how a command is run where each service is")
 
 
 class KubernetesSettings(Section):

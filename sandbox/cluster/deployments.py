@@ -14,6 +14,7 @@ from sandbox.cluster.store import Store
 from sandbox.cluster.workloads import is_active, owned, owner_reference
 
 REVISION = "deployment.kubernetes.io/revision"
+_HISTORY = "deployment.kubernetes.io/revision-history"
 _HASH = "pod-template-hash"
 _BY = "deployment-controller"
 
@@ -67,7 +68,9 @@ class Deployments:
         others = [one for one in sets if one["metadata"]["uid"] != newest["metadata"]["uid"]]
         if _revision(newest) > _last_revision(others):
             return newest
-        newest["metadata"]["annotations"][REVISION] = str(_last_revision(others) + 1)
+        annotations = newest["metadata"]["annotations"]
+        former = (annotations.get(_HISTORY), annotations[REVISION])
+        annotations |= {_HISTORY: ",".join(filter(None, former)), REVISION: str(_last_revision(others) + 1)}
         # Its condition stays what the hung rollout made it until there is progress, as a real one's does.
         return self._store.replace("replicasets", newest)
 

@@ -14,6 +14,10 @@ from sandbox.cluster.selectors import Test, by_fields, by_labels
 from sandbox.cluster.store import Store
 
 
+# Those whose deletion is answered with the object, as a real API server does; of the others with a Status.
+_RETURNED = ("Namespace", "Service", "ServiceAccount", "ResourceQuota")
+
+
 class Operations:
     """The verbs, on one store."""
 
@@ -80,7 +84,7 @@ class Operations:
             if options.get("propagationPolicy") == "Orphan":
                 self._let_go(thing["metadata"]["uid"])
             gone = self.store.remove(resource.plural, namespace, name)
-            if resource.kind == "Namespace":
+            if resource.kind in _RETURNED:
                 return gone
             details = {"name": name, "kind": resource.plural, "uid": gone["metadata"]["uid"]}
             details |= {"group": resource.group} if resource.group else {}

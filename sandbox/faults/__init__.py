@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from recovery.errors import GateRefused
-from sandbox.faults import database, disk, pages, repository, storage
+from sandbox.faults import cluster, database, disk, pages, repository, storage
 from sandbox.faults.report import Broken, Options, Undo
 from sandbox.layout import Sandbox
 
@@ -38,6 +38,18 @@ FAULTS: dict[str, Fault] = {
     "s3-down": Fault(storage.stop_s3, storage.go_on_with_s3),
     "s3-slow": Fault(storage.slow_s3, storage.speed_up_s3),
     "disk-full": Fault(disk.fill_disk, disk.free_disk),
+    "kill-pod": Fault(cluster.kill_pod, cluster.clear_pods),
+    "kill-all-pods": Fault(cluster.kill_all_pods, cluster.clear_pods),
+    "crash-loop": Fault(cluster.crash_loop, cluster.put_template_back),
+    "bad-image": Fault(cluster.bad_image, cluster.put_template_back),
+    "out-of-memory": Fault(cluster.out_of_memory, cluster.put_template_back),
+    "no-capacity": Fault(cluster.no_capacity, cluster.uncordon),
+    "slow-application": Fault(cluster.slow_application, cluster.take_load_away),
+    "hang-pods": Fault(cluster.hang_pods, cluster.thaw_pods),
+    "database-unreachable-from-pods": Fault(cluster.cut_database, cluster.mend_way),
+    "cache-unreachable-from-pods": Fault(cluster.cut_cache, cluster.mend_way),
+    "kubernetes-down": Fault(cluster.stop_kubernetes, cluster.start_kubernetes),
+    "kubernetes-hung": Fault(cluster.freeze_kubernetes, cluster.start_kubernetes),
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import site
 from tests.drills.test_application_failure import cause_seen
-from tests.fix_workloads import ApplicationDrill
+from tests.fix_recovery import ApplicationDrill
 
 # Dies, as by kill -9, when as many steps are done as the first word says.
 _DYING = """

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sandbox import site
-from tests.fix_workloads import ApplicationDrill
+from tests.fix_recovery import ApplicationDrill
 from tests.waiting import until
 
 GOOD = "clickview/backend:2.3.0"

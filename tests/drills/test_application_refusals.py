@@ -8,7 +8,7 @@ import pytest
 
 from sandbox import services
 from tests.drills.test_application_failure import cause_seen
-from tests.fix_workloads import ApplicationDrill
+from tests.fix_recovery import ApplicationDrill
 from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(900)

@@ -221,3 +221,16 @@ def test_the_password_is_masked_in_its_log(made: Made) -> None:
     (made.folder / "redis.log").open("ab").write(b"\xff\x00\x1b[31m AUTH the-password-of-this-redis\n")
     said = made.service().read_log(lines=1)
     assert said == "\ufffd\ufffd\ufffd[31m AUTH •••"
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can become another user")
+def test_a_process_that_must_not_be_looked_at_is_not_taken_for_none(made: Made) -> None:
+    made.service().start()
+    made.folder.chmod(0o755)
+    stranger = Host(("env", "setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "--"))
+    os.chmod(made.folder / "redis.conf", 0o644)
+    asked = RedisProcess(stranger, made.folder, ENOUGH, lambda: made.endpoint)
+    for act in (asked.read_facts, asked.start, asked.stop):
+        with pytest.raises(SettingsInvalid, match=r"where process \d+ \(redis-server\) works cannot be seen"):
+            act()
+    assert made.client.ping() is True

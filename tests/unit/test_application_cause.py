@@ -50,10 +50,25 @@ def test_a_database_that_is_down_explains_pods_that_crash() -> None:
 
 def test_a_path_that_is_cut_is_told_by_the_application_alone() -> None:
     ill = [pod(number, ready=False) for number in (1, 2, 3)]
-    log = "2026-01-15 health failed: database down: OperationalError"
+    log = "2026-01-15T10:29:30.5+00:00 error health: database: down: OperationalError"
     found = diagnose(facts(*ill, status=503, logs={ill[0].name: log}))
     assert found.cause is Cause.DATABASE_PATH
     assert log in found.detail
+
+
+@pytest.mark.parametrize(
+    "written", ["2026-01-15T09:10:00.5+00:00", "[2026-01-15 09:10:00,123]", "2026-01-15T09:10:00Z"]
+)
+def test_what_a_log_said_an_hour_ago_is_another_trouble(written: str) -> None:
+    ill = [pod(number, ready=False) for number in (1, 2, 3)]
+    log = {one.name: f"{written} error health: database: down: OperationalError" for one in ill}
+    assert diagnose(facts(*ill, status=503, logs=log)).cause is Cause.HUNG
+
+
+def test_what_a_pod_that_has_failed_said_is_not_asked() -> None:
+    lost = [pod(number, ready=False, phase="Failed", reason="Evicted") for number in (1, 2, 3)]
+    log = {one.name: "error health: database: down: OperationalError" for one in lost}
+    assert diagnose(facts(*lost, status=503, logs=log)).cause is Cause.FAILED_PODS
 
 
 def test_what_could_not_be_looked_at_is_no_proof_that_it_answers() -> None:

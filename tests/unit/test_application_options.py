@@ -16,7 +16,7 @@ from tests.unit.application_cases import NOW, OLD, deployment, facts, pod, revis
 BAD_IMAGE = waiting("ImagePullBackOff", message="no such image")
 
 
-def planned(seen: ApplicationFacts, *, option: str | None = None, **policies: object) -> Plan:
+def planned(seen: ApplicationFacts, *, option: str = "best", **policies: object) -> Plan:
     wanted = Wanted("clickview", "INC-1", "SEV-2", 5, option)
     return application_plan(seen, diagnose(seen), wanted, PolicySettings.model_validate(policies), {})
 

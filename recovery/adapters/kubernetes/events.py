@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from recovery.adapters.kubernetes.api import Cluster
@@ -24,8 +25,15 @@ def read_pod_events(cluster: Cluster, pod: str) -> tuple[WorkloadEvent, ...]:
     return _in_order(cluster.find(EVENTS, fieldSelector=wanted))
 
 
-def _in_order(events: object) -> tuple[WorkloadEvent, ...]:
-    return tuple(sorted((_read(one) for one in events), key=lambda one: one.at))  # type: ignore[attr-defined]
+def _in_order(events: Iterable[Json]) -> tuple[WorkloadEvent, ...]:
+    """By their moments, which are whole seconds, and then as the server wrote them."""
+    read = [(_read(one), _written(one)) for one in events]
+    return tuple(one for one, _ in sorted(read, key=lambda pair: (pair[0].at, pair[1])))
+
+
+def _written(event: Json) -> int:
+    version = text(event, "metadata", "resourceVersion")
+    return int(version) if version.isascii() and version.isdigit() else 0
 
 
 def _concerns(event: Json, deployment: DeploymentFacts) -> bool:

@@ -38,8 +38,8 @@ def text(thing: object, *path: str) -> str:
 
 def plain(strange: str) -> str:
     """Strange text, fit for a line of a log, a table or a terminal."""
-    line = "".join(letter if letter.isprintable() else " " for letter in strange[: _LONGEST + 1]).strip()
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+    line = "".join(letter if letter.isprintable() else " " for letter in strange[:_LONGEST]).strip()
+    return f"{line}…" if len(strange) > _LONGEST else line
 
 
 def number(thing: object, *path: str, default: int = 0) -> int:

@@ -18,12 +18,13 @@ class Resource:
     name: str
     group: str = ""
     versions: tuple[str, ...] = ("v1",)  # the first that the server knows is used
+    namespaced: bool = True
 
     def path(self, namespace: str, name: str, version: str) -> str:
         """Where it is; without a name, where all of them are."""
         root = f"/apis/{self.group}/{version}" if self.group else f"/api/{version}"
         plural, _, inner = self.name.partition("/")
-        if self is not NAMESPACES:
+        if self.namespaced:
             root = f"{root}/namespaces/{namespace}"
         return "/".join(word for word in (root, plural, self._checked(name), inner) if word)
 
@@ -45,12 +46,12 @@ REPLICA_SETS = Resource("replicasets", "apps")
 PODS = Resource("pods")
 LOGS = Resource("pods/log")
 EVENTS = Resource("events")
-NAMESPACES = Resource("namespaces")
+NAMESPACES = Resource("namespaces", namespaced=False)
 AUTOSCALERS = Resource("horizontalpodautoscalers", "autoscaling", ("v2", "v1"))
 BUDGETS = Resource("poddisruptionbudgets", "policy", ("v1", "v1beta1"))
 METRICS = Resource("pods", "metrics.k8s.io", ("v1beta1",))
 # Everybody may ask what he may do: no right is needed.
-ACCESS_REVIEWS = Resource("selfsubjectaccessreviews", "authorization.k8s.io")
+ACCESS_REVIEWS = Resource("selfsubjectaccessreviews", "authorization.k8s.io", namespaced=False)
 
 RIGHTS = MappingProxyType(
     {

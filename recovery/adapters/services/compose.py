@@ -9,7 +9,6 @@ from pathlib import Path
 
 from recovery.adapters.process import PROMPT_SECONDS, Host
 from recovery.adapters.services.containers import Containers
-from recovery.adapters.services.docker import STEADY_SECONDS
 from recovery.adapters.services.reached import Patience, require_running, require_stopped
 from recovery.adapters.services.several import together
 from recovery.errors import SettingsInvalid
@@ -85,5 +84,5 @@ class ComposeService:
         return self._containers.act([str(word) for word in argv], seconds=self._patience.start)
 
     def _require_running(self, complaint: str, other_than: ServiceFacts | None = None) -> None:
-        seconds = self._patience.start
-        require_running(self, seconds, other_than=other_than, steady_seconds=STEADY_SECONDS, complaint=complaint)
+        seconds, steady = self._patience.start, self._patience.steady
+        require_running(self, seconds, other_than=other_than, steady_seconds=steady, complaint=complaint)

@@ -11,13 +11,13 @@ from typing import Any
 from recovery.adapters.local_user import as_root
 from recovery.adapters.process import PROMPT_SECONDS, Completed, Host, failed
 from recovery.adapters.services.log_lines import last_lines
-from recovery.adapters.services.reached import act
+from recovery.adapters.services.reached import KILLED, act
 from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.facts import ServiceFacts, ServiceState
 
 _PROGRAMS = ("docker", "docker-compose")
 _MARGIN_SECONDS = 30.0  # beside the time that the container itself gets
-_KILLED, _TERMINATED = 137, 143
+_TERMINATED = 143
 _UNREACHED = (
     "Cannot connect to the Docker daemon",
     "Couldn't connect to Docker daemon",
@@ -79,8 +79,10 @@ class Containers:
                 "this user may not ask dockerd",
                 "run this as root, or with a prefix such as sudo in [services.prefixes]",
             )
-        if "No such container" in told.stderr:
+        if "no such container" in told.stderr.lower():
             return SettingsInvalid(said[0], "see which there are: docker ps --all; then correct [services]")
+        if "no such service" in told.stderr.lower():
+            return SettingsInvalid(said[0], "see which there are in the compose file; then correct [services]")
         return failed(argv, told)
 
 
@@ -99,7 +101,7 @@ def container_facts(container: dict[str, Any], locator: str) -> ServiceFacts:
         exit_code=state["ExitCode"] if ended and _moment(state["FinishedAt"]) else None,
         pid=state["Pid"] or None,
         healthy={"healthy": True, "unhealthy": False}.get(status) if found == "running" else None,
-        detail=detail or _complaint(health, status),
+        detail=", ".join(part for part in (detail, _complaint(health, status)) if part),
     )
 
 
@@ -107,7 +109,8 @@ def _state(state: dict[str, Any], health: str, restarts: int) -> tuple[ServiceSt
     code, said = state["ExitCode"], state.get("Error", "")
     match state["Status"]:
         case "running":
-            return ("starting", "its health check has not passed yet") if health == "starting" else ("running", "")
+            again = f"dockerd started it again {restarts} times" if restarts else ""
+            return ("starting", "its health check has not passed yet") if health == "starting" else ("running", again)
         case "restarting":
             return "restarting", f"dockerd started it again {restarts} times; it ended with {code} the last time"
         case "paused":
@@ -120,7 +123,7 @@ def _state(state: dict[str, Any], health: str, restarts: int) -> tuple[ServiceSt
             return "stopped", ""
     if state.get("OOMKilled"):
         return "failed", "it was killed: out of memory"
-    how = "it was killed (SIGKILL)" if code == _KILLED else f"it ended with {code}"
+    how = "it was killed (SIGKILL)" if code == KILLED else f"it ended with {code}"
     return "failed", said or how
 
 

@@ -9,8 +9,6 @@ from recovery.adapters.services.containers import Containers
 from recovery.adapters.services.reached import Patience, require_running, require_stopped
 from recovery.facts import ServiceFacts
 
-STEADY_SECONDS = 2.0  # a container that crashes at once is running for a moment, too
-
 
 class DockerContainer:
     """One container by its name."""
@@ -54,5 +52,5 @@ class DockerContainer:
         return ["docker", what, "-t", f"{self._patience.stop:.0f}", self._name]
 
     def _require_running(self, complaint: str, other_than: ServiceFacts | None = None) -> None:
-        seconds = self._patience.start
-        require_running(self, seconds, other_than=other_than, steady_seconds=STEADY_SECONDS, complaint=complaint)
+        seconds, steady = self._patience.start, self._patience.steady
+        require_running(self, seconds, other_than=other_than, steady_seconds=steady, complaint=complaint)

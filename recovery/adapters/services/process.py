@@ -127,7 +127,7 @@ class PostgresProcess:
         return _PidFile.of(read_text(self._host, self._data_dir / "postmaster.pid"))
 
     def _processes(self) -> tuple[SeenProcess, ...]:
-        return tuple(one for one in working_in(self._looking, self._data_dir) if one.name in _PROGRAMS)
+        return working_in(self._looking, self._data_dir, _PROGRAMS)
 
     def _ended(self, noted: _PidFile, left: tuple[SeenProcess, ...]) -> ServiceFacts:
         """How it ended, by its control file; and what stands in the way of a start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,16 +14,20 @@ from recovery.facts import ServiceFacts
 from recovery.roles import Service
 from recovery.waiting import wait_until
 
+log = logging.getLogger(__name__)
+
+KILLED = 137  # the status of a container's program that got SIGKILL
 _PAUSE_SECONDS = 0.2
 _TOLD_LINES = 12
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a start and a stop may take."""
+    """How long a start and a stop may take, and how long one must run without a new start to be taken for running."""
 
     start: float
     stop: float
+    steady: float = 2.0  # what crashes at once is running for a moment, too
 
 
 def act(host: Host, argv: Sequence[str | Path], *, seconds: float, outlives: bool = False) -> str:
@@ -71,6 +76,8 @@ def require_stopped(service: Service, seconds: float, *, complaint: str = "", hi
     facts = wait_until(service.read_facts, patience, so=lambda seen: seen.ended, pause=_PAUSE_SECONDS)
     if not facts.ended:
         raise _failure(service, facts, "did not stop", complaint, hint)
+    if facts.exit_code == KILLED:
+        log.warning("%s did not end in order within its time and was killed", service.locator)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from recovery.adapters.services.seen_processes import SeenProcess, signal_proces
 from recovery.errors import RecoveryError, SettingsInvalid
 from recovery.facts import ServiceFacts
 
-_NAME = "redis"
+_NAMES = ("redis",)
 _FAREWELL = "bye bye"  # the last line of one that was told to end
 _LAUNCH_SECONDS = 60.0  # it goes into the background at once and loads its data there
 
@@ -113,7 +113,7 @@ class RedisProcess:
         works_in = configuration.path("dir") or self._directory
         if not exists(self._host, works_in):
             return None
-        found = [one for one in working_in(self._looking, works_in) if one.name.startswith(_NAME)]
+        found = working_in(self._looking, works_in, _NAMES)
         pids = {one.pid for one in found}
         return next((one for one in found if one.parent not in pids), None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,9 @@ from pathlib import Path
 
 from recovery.adapters.files import says_absent
 from recovery.adapters.process import PROMPT_SECONDS, Completed, Host, failed
+from recovery.errors import SettingsInvalid
 
+_PID = re.compile(r"/proc/(\d+)/cwd")
 _TICKS_PER_SECOND = 100  # what Linux tells programs in, on every machine
 
 
@@ -28,30 +31,37 @@ class SeenProcess:
         return self.state in ("T", "t")
 
 
-def working_in(host: Host, directory: Path) -> tuple[SeenProcess, ...]:
-    """The processes that work in this very directory, also through a link; other users' only when root looks.
+def working_in(host: Host, directory: Path, names: tuple[str, ...]) -> tuple[SeenProcess, ...]:
+    """The processes whose names begin like this and that work in this very directory, also through a link.
 
-    Raises: CommandFailed when that cannot be seen.
+    Raises: SettingsInvalid when one of the directory's owner may be among those that we must not look at;
+    CommandFailed when nothing can be seen.
     """
     # The directory itself is compared, not its path: a container's process has the same path, elsewhere.
-    argv: list[str | Path] = [
-        "find",
-        "-L",
-        "/proc",
-        "-mindepth",
-        "2",
-        "-maxdepth",
-        "2",
-        "-name",
-        "cwd",
-        "-samefile",
-        directory,
-    ]
-    told = host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False)
+    argv: list[str | Path] = ["find", "-L", "/proc", "-mindepth", "2", "-maxdepth", "2", "-name", "cwd"]
+    told = host.run([*argv, "-samefile", directory], timeout_seconds=PROMPT_SECONDS, check=False)
     if told.status and not _only_passed_over(told):
         raise failed(argv, told)
-    pids = [word for line in told.stdout.splitlines() if (word := line.split("/")[2]).isdigit()]
-    return tuple(seen for pid in pids if (seen := see(host, int(pid))))
+    found = [seen for pid in _PID.findall(told.stdout) if (seen := see(host, int(pid)))]
+    ours = tuple(one for one in found if one.name.startswith(names))
+    if not ours:
+        _refuse_hidden(host, directory, names, _PID.findall(told.stderr))
+    return ours
+
+
+def _refuse_hidden(host: Host, directory: Path, names: tuple[str, ...], pids: Sequence[str]) -> None:
+    if not pids:
+        return
+    argv: list[str | Path] = ["stat", "-L", "-c", "%u:%n", directory, *(f"/proc/{pid}" for pid in pids)]
+    lines = host.run(argv, timeout_seconds=PROMPT_SECONDS, check=False).stdout.splitlines()
+    owner = lines[0].partition(":")[0]
+    of_owner = [int(line.rpartition("/")[2]) for line in lines[1:] if line.partition(":")[0] == owner]
+    for pid in of_owner:
+        if (seen := see(host, pid)) and seen.state != "Z" and seen.name.startswith(names):
+            raise SettingsInvalid(
+                f"where process {pid} ({seen.name}) works cannot be seen: it belongs to the owner of {directory}",
+                "run this as root or as that user: [services.prefixes]",
+            )
 
 
 def see(host: Host, pid: int) -> SeenProcess | None:

@@ -18,7 +18,6 @@ _PROPERTIES = (
     "Id,LoadState,ActiveState,SubState,Result,NRestarts,MainPID,ExecMainStatus,"
     "ActiveEnterTimestamp,StateChangeTimestamp,ConsistsOf,RemainAfterExit"
 )
-_STEADY_SECONDS = 2.0  # Type=simple counts as started before the program has done anything
 _NO_SYSTEMD = (
     "System has not been booted with systemd",
     "Failed to connect to bus",
@@ -157,8 +156,9 @@ class SystemdUnit:
         return act(self._host, ["systemctl", "--no-ask-password", what, *self._names(unit)], seconds=seconds)
 
     def _require_running(self, complaint: str, other_than: ServiceFacts | None = None) -> None:
-        seconds = self._patience.start
-        require_running(self, seconds, other_than=other_than, steady_seconds=_STEADY_SECONDS, complaint=complaint)
+        # Type=simple counts as started before the program has done anything.
+        seconds, steady = self._patience.start, self._patience.steady
+        require_running(self, seconds, other_than=other_than, steady_seconds=steady, complaint=complaint)
 
 
 def _state(active: str, sub: str) -> ServiceState:
