@@ -23,6 +23,7 @@ from recovery.journal import Journal, open_journal, writing_to
 from recovery.redaction import remember_secret
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
+from tasks.clock import scaled_in
 from tasks.incident_copies import IncidentCopies
 from tasks.incidents import (
     in_incident,
@@ -337,6 +338,19 @@ def test_a_bucket_that_comes_back_has_everything_in_the_end(monkeypatch: pytest.
         folder.events_file.name: folder.events_file.read_bytes(),
         path.relative_to(folder.folder).as_posix(): b"text",
     }
+
+
+def test_a_task_of_another_machines_incident_is_done_once(monkeypatch: pytest.MonkeyPatch, journal: Journal) -> None:
+    opened = [{"event": "opened"}, *[{"event": "open task", "task": "scale-back", "deployment": "backend"}] * 2]
+    lines = [json.dumps({"at": NOON.isoformat(), **one}) for one in opened]
+    noted = {"events.other-00000000.jsonl": "\n".join(lines).encode()}
+    monkeypatch.setattr("tasks.known_incidents._noted_there", lambda *_: ({"INC-9": noted}, []))
+    scaled_in(None, "frontend")
+    assert not (site().incidents_dir / "INC-9").exists()
+    for _ in range(2):
+        scaled_in(None, "backend")
+    folder = open_incident_folder(site().incidents_dir, "INC-9")
+    assert [one.details["deployment"] for one in folder.read().events] == ["backend"]
 
 
 def test_another_user_is_told_what_may_not_be_looked_at() -> None:
