@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.facts import Incident, IncidentEvent, Moment
+from recovery.facts.incident import moment_of
 
 SCENARIOS = (
     "database-failure",
@@ -92,6 +93,18 @@ def open_tasks(known: Incident) -> tuple[OpenTask, ...]:
         elif name not in found:
             found[name] = OpenTask(name, str(one.details.get("command", "")), one.at)
     return tuple(found.values())
+
+
+def waiting_plans(known: Incident, now: datetime) -> dict[str, datetime]:
+    """The plans that wait for a person's answer, each with until when."""
+    waiting: dict[str, datetime] = {}
+    for one in known.of_kind("approval asked", "approval", "approval unanswered"):
+        plan, until = str(one.details.get("digest", "")), moment_of(one.details.get("until"))
+        if one.event == "approval asked" and until and until > now:
+            waiting[plan] = until
+        else:
+            waiting.pop(plan, None)
+    return waiting
 
 
 def task_name(details: Mapping[str, Any]) -> str:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from checks.incident import OpenTask, acknowledged_by, contradictions, handed_over_to, open_tasks, state_of
+from checks.incident import (
+    OpenTask,
+    acknowledged_by,
+    contradictions,
+    handed_over_to,
+    open_tasks,
+    state_of,
+    waiting_plans,
+)
 from checks.objectives import Measured, exact_span, incident_metrics, metric_rows
 from checks.severity import owner_of, post_mortem_due, response_due
 from recovery.facts import Incident, Moment
@@ -31,6 +39,7 @@ class IncidentView:
     owner: Contact | None
     post_mortem_due: datetime | None
     handed_over_to: tuple[str, ...]
+    waiting_plans: Mapping[str, datetime]
     open_tasks: tuple[OpenTask, ...]
     contradictions: tuple[str, ...]
 
@@ -43,7 +52,13 @@ class IncidentView:
     def left_to_do(self) -> list[str]:
         """What is left to do, a line each."""
         known = self.incident
-        left = [f"{one.name}: {one.command}" if one.command else one.name for one in self.open_tasks]
+        left = [
+            f"approve or refuse plan {plan[:12]} until {until:%H:%M:%S} UTC: recover approve {known.id} --by NAME --reason TEXT"
+            for plan, until in self.waiting_plans.items()
+        ]
+        left += [f"{one.name}: {one.command}" if one.command else one.name for one in self.open_tasks]
+        if self.state == "open":
+            left.insert(0, f"it is not recovered: run its scenario again with --incident {known.id}")
         left += [f"look at this: {one}" for one in self.contradictions]
         if known.closed_at or known.drill:
             return left
@@ -73,6 +88,7 @@ class IncidentView:
             "response_met": self.response_met,
             "recovery_point": known.recovery_point,
             "metrics": [_measured(one) for one in self.metrics],
+            "waiting_plans": dict(self.waiting_plans),
             "open_tasks": [vars(one) for one in self.open_tasks],
             "contradictions": list(self.contradictions),
             "post_mortem_due": self.post_mortem_due,
@@ -105,6 +121,7 @@ def view_of(known: Incident, settings: Settings, now: datetime) -> IncidentView:
         owner=settings.contacts.get(role),
         post_mortem_due=post_mortem_due(known),
         handed_over_to=handed_over_to(known),
+        waiting_plans=waiting_plans(known, now),
         open_tasks=open_tasks(known),
         contradictions=contradictions(known.moments),
     )

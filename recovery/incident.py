@@ -6,38 +6,35 @@ writing, and machines that took turns tell one story when their files are read t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import secrets
 import socket
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from recovery.errors import SettingsInvalid
+from recovery.evidence import evidence_file_now, keep_evidence_file
 from recovery.facts import EvidenceFile, Incident, IncidentEvent
 from recovery.facts.incident import incident_of, moment_of
 from recovery.journal import plain
 from recovery.ownership import (
     give_to_owner_above,
     make_folder,
-    make_ours,
     make_state_folder,
     names_in,
     open_ours,
     read_ours,
     replace_ours,
 )
-from recovery.redaction import redact, redacted
+from recovery.redaction import redacted
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EVENTS = re.compile(r"events\.([\w-]+)\.jsonl", re.ASCII)
-_ODD = re.compile(r"[^\w.-]", re.ASCII)
-_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -103,12 +100,11 @@ class IncidentFolder:
 
     def keep(self, run: str, name: str, content: str | bytes) -> tuple[Path, EvidenceFile]:
         """Keep a file that a run gathered, with secrets masked; where it is, and what it is."""
-        data = _masked(content)
-        place = self.folder / "evidence" / _plain_name(run)
-        make_folder(place.parent, mode=0o750)
-        make_folder(place, mode=0o750)
-        path = _made(place, _plain_name(name), data)
-        return path, EvidenceFile(redact(name), hashlib.sha256(data).hexdigest(), len(data))
+        return keep_evidence_file(self.folder / "evidence", run, name, content)
+
+    def evidence_now(self, file: str) -> EvidenceFile | None:
+        """A piece of evidence as it is today; None when it is not on this machine."""
+        return evidence_file_now(self.folder, file)
 
     @staticmethod
     def _event_files(folder: Path) -> list[str]:
@@ -195,37 +191,3 @@ def _writer(name: str) -> str:
     """The machine whose file this is."""
     found = _EVENTS.fullmatch(name)
     return re.sub(r"-[0-9a-f]{8}$", "", found[1]) if found else ""
-
-
-def _masked(content: str | bytes) -> bytes:
-    if isinstance(content, str):
-        return redact(content).encode(errors="replace")
-    try:
-        return redact(content.decode()).encode()
-    except UnicodeDecodeError:
-        return content  # no text: a secret in it would not look like one
-
-
-def _plain_name(name: str) -> str:
-    """A name that stays in its folder, whatever a pod is called."""
-    return _ODD.sub("_", name).lstrip(".")[-_LONGEST_NAME:].lstrip(".") or "unnamed"
-
-
-def _made(place: Path, name: str, data: bytes) -> Path:
-    """Have it there under a name that no other has."""
-    for path in _names(place, name):
-        try:
-            make_ours(path, data, rights=0o640)
-        except FileExistsError:
-            continue
-        return path
-    raise AssertionError("there is always another number")
-
-
-def _names(place: Path, name: str) -> Iterable[Path]:
-    stem, dot, ending = name.rpartition(".")
-    yield place / name
-    number = 1
-    while True:
-        number += 1
-        yield place / (f"{stem}-{number}.{ending}" if dot and stem else f"{name}-{number}")

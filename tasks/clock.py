@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from checks.incident import open_tasks, task_name
 from checks.moment import read_moment
 from recovery.errors import GateRefused
 from recovery.facts import Incident, Moment
-from recovery.incident import incident_folders
+from recovery.incident import open_incident_folder
 from recovery.site import site
+from tasks.incident_copies import IncidentCopies
 from tasks.incidents import note_moment
 from tasks.known_incidents import read_incidents
+from tasks.step import warn
+
+_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,13 @@ def _past(name: str, text: str, now: datetime) -> datetime:
 
 
 def scaled_in(incident: str | None, deployment: str) -> None:
-    """Note in every incident that has it open that the deployment has its former size again."""
-    for folder in incident_folders(site().incidents_dir):
-        known = folder.read()
-        opened = [one for one in known.of_kind("open task") if one.details.get("deployment") == deployment]
-        if opened and incident in (None, folder.id) and len(known.of_kind("task done")) < len(opened):
-            folder.note("task done", task="scale-back", deployment=deployment)
+    """Note in every incident that has it open, whichever machine opened it, that the size is the former one again."""
+    done = {"task": "scale-back", "deployment": deployment}
+    for known in read_incidents(seconds=_LOOK_SECONDS).incidents:
+        if incident in (None, known.id) and task_name(done) in {one.name for one in open_tasks(known)}:
+            folder = open_incident_folder(site().incidents_dir, known.id)
+            folder.note("task done", **done)
+            copies = IncidentCopies(folder)
+            copies.copy_all()
+            if trouble := copies.finish():
+                warn(f"that {task_name(done)} is done is noted for incident {known.id} on this machine only: {trouble}")

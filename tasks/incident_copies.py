@@ -29,13 +29,13 @@ class IncidentCopies:
         self._changed = threading.Condition()
         self._works = False
         self._all = False
-        self._trouble: RecoveryError | None = None
+        self._trouble: str | None = None
         self._rest_until = 0.0
 
     @property
     def trouble(self) -> str | None:
         """Why something is not there, if so."""
-        return self._trouble.problem if self._trouble else None
+        return self._trouble
 
     def copy(self, file: Path) -> None:
         """Have this file there as it is now, some time soon. Returns at once."""
@@ -49,9 +49,9 @@ class IncidentCopies:
             self._all = True
             self._start()
 
-    def finish(self) -> str | None:
-        """Wait for what is under way; why something is not there, or None. Waits: some seconds."""
-        seconds = _LAST_SECONDS
+    def finish(self, seconds: float | None = None) -> str | None:
+        """Wait for what is under way; why something is not there, or None. Waits: some seconds, or as many as told."""
+        seconds = _LAST_SECONDS if seconds is None else seconds
         with self._changed:
             self._rest_until = 0.0
             self._start()
@@ -69,13 +69,15 @@ class IncidentCopies:
     def _work(self) -> None:
         documents = site().incident_documents(self._incident.id)
         try:
-            if self._all:
-                self._add_what_is_missing(documents.sizes())
-            while file := self._next():
-                self._copy_one(documents, file)
-        except RecoveryError as error:
+            while self._works:
+                if self._all:
+                    self._add_what_is_missing(documents.sizes())
+                if file := self._next():
+                    self._copy_one(documents, file)
+        except (OSError, RecoveryError) as error:
             with self._changed:
-                self._trouble, self._works = error, False
+                self._trouble = error.problem if isinstance(error, RecoveryError) else str(error)
+                self._works = False
                 self._rest_until = time.monotonic() + _REST_SECONDS
                 self._changed.notify_all()
 
@@ -90,7 +92,7 @@ class IncidentCopies:
             content = read_ours(file)
             if content is not None:
                 documents.keep(self._name(file), content)
-        except RecoveryError:
+        except (OSError, RecoveryError):
             with self._changed:
                 self._missing[file] = None
             raise
@@ -99,13 +101,14 @@ class IncidentCopies:
         return file.relative_to(self._incident.folder).as_posix()
 
     def _next(self) -> Path | None:
+        """What is copied next; None ends the work, unless something came in between."""
         with self._changed:
             file = next(iter(self._missing), None)
-            if file is None:
+            if file is not None:
+                del self._missing[file]
+            elif not self._all:
                 self._works, self._trouble = False, None
                 self._changed.notify_all()
-            else:
-                del self._missing[file]
             return file
 
 

@@ -103,7 +103,7 @@ def _folder(incident_id: str, *, given: bool) -> tuple[IncidentFolder, tuple[str
 def _told(folder: IncidentFolder, said: str, unseen: tuple[str, ...]) -> Told:
     copies = IncidentCopies(folder)
     copies.copy_all()
-    trouble = copies.finish()
+    trouble = copies.finish(None if unseen else LOOK_SECONDS)  # a bucket that was silent is not waited for again
     missed = (f"the bucket, which does not have this yet: {trouble}",) if trouble else ()
     return Told(folder.read(), said, (*unseen, *missed))
 

@@ -186,7 +186,8 @@ def _row(view: IncidentView) -> tuple[str, ...]:
     from tasks.incident_report.document import readable
 
     known = view.incident
-    left = [one.name for one in view.open_tasks]
+    left = [f"approve plan {plan[:12]}" for plan in view.waiting_plans]
+    left += [one.name for one in view.open_tasks]
     if view.post_mortem_due and not known.closed_at:
         left.append(f"post-mortem by {view.post_mortem_due:%Y-%m-%d}")
     cells = (

@@ -16,7 +16,7 @@ from tasks.incident_report.contents import post_mortem
 from tasks.incident_report.gathered import gather
 from tasks.incident_report.markdown import as_markdown
 from tasks.incident_report.page import as_page
-from tasks.known_incidents import find_incident
+from tasks.known_incidents import LOOK_SECONDS, find_incident
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,6 @@ def _copied(written: WrittenReport) -> WrittenReport:
     copies = IncidentCopies(incident)
     for file in (written.markdown, written.html):
         copies.copy(file)
-    trouble = copies.finish()
+    trouble = copies.finish(None if written.unseen else LOOK_SECONDS)
     missed = (f"the bucket, which does not have the report: {trouble}",) if trouble else ()
     return WrittenReport(written.markdown, written.html, (*written.unseen, *missed))

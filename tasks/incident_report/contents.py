@@ -9,8 +9,9 @@ from checks.incident_view import IncidentView
 from checks.objectives import exact_span
 from recovery.facts import Incident, IncidentEvent, Moment
 from tasks.incident_report.document import Block, Document, Items, Paragraph, Section, Table, ToType
-from tasks.incident_report.gathered import Gathered, RunStory
+from tasks.incident_report.gathered import Evidence, Gathered
 from tasks.incident_report.lanes import timeline
+from tasks.incident_report.runs import RunStory
 from tasks.incident_report.sentences import digest, lasted, options, sentence, spoken
 
 _MOST_STEPS = 300
@@ -40,7 +41,7 @@ def _sections(found: Gathered) -> Iterator[Section]:
     yield Section("Runs", [_table([_run(one) for one in found.runs])])
     for one in found.runs:
         yield Section(one.run, _steps(one), level=3)
-    yield Section("Evidence", [_table([_evidence(one) for one in known.of_kind("evidence")])])
+    yield Section("Evidence", [_table([_evidence(one) for one in found.evidence])])
 
 
 def _to_write(view: IncidentView) -> Section:
@@ -169,13 +170,8 @@ def _steps(one: RunStory) -> list[Block]:
     return [Table(rows), *([Paragraph(f"And {more} more: see its journal.")] if more > 0 else [])]
 
 
-def _evidence(one: IncidentEvent) -> dict[str, str]:
-    return {
-        "File": str(one.details.get("name", "")),
-        "Kept as": str(one.details.get("file", "")),
-        "Bytes": str(one.details.get("bytes", "")),
-        "SHA-256": str(one.details.get("sha256", "")),
-    }
+def _evidence(one: Evidence) -> dict[str, str]:
+    return {"File": one.name, "Kept as": one.file, "Bytes": one.bytes, "SHA-256": one.sha256, "Today": one.today}
 
 
 def _table(rows: list[dict[str, str]]) -> Block:

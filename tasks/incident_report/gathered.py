@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
 from checks.incident_view import IncidentView
 from recovery.approval import Approvals
 from recovery.errors import RecoveryError
-from recovery.facts import Incident
-from recovery.facts.incident import moment_of, span_of
-from recovery.ownership import read_ours
+from recovery.facts import Incident, IncidentEvent
+from recovery.facts.incident import moment_of
+from recovery.incident import IncidentFolder
 from recovery.site import site
-from tasks.incident_copies import within
-
-_RUN = re.compile(r"[A-Za-z0-9][\w.-]{0,150}", re.ASCII)
-_LOOK_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class RunStep:
-    """One step of a run, as its journal tells it."""
-
-    begin: datetime
-    kind: str
-    name: str
-    outcome: str
-    seconds: timedelta | None
-    said: str
-
-
-@dataclass(frozen=True)
-class RunStory:
-    """One run of the incident. Without an outcome it was killed, or still runs."""
-
-    run: str
-    title: str
-    machine: str
-    user: str
-    begin: datetime
-    end: datetime | None
-    outcome: str
-    steps: tuple[RunStep, ...]
+from tasks.incident_report.runs import RunStory, run_stories
 
 
 @dataclass(frozen=True)
@@ -63,88 +31,31 @@ class Approval:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """A file that was kept, and whether it is what it was."""
+
+    name: str
+    file: str
+    bytes: str
+    sha256: str
+    today: str
+
+
+@dataclass(frozen=True)
 class Gathered:
     """What the report is made from."""
 
     view: IncidentView
     runs: tuple[RunStory, ...]
     approvals: tuple[Approval, ...]
+    evidence: tuple[Evidence, ...] = ()
 
 
 def gather(view: IncidentView, *, look_in_bucket: bool) -> Gathered:
     """Read the journals (here, else in the bucket) and the approvals of an incident."""
     known = view.incident
-    runs = tuple(
-        _story(known, one.details, one.at, one.by, look_in_bucket)
-        for one in known.of_kind("run")
-        if _begins(one.details)
-    )
-    return Gathered(view, runs, _approvals(known))
-
-
-def _begins(details: Mapping[str, Any]) -> bool:
-    return details.get("phase") != "end"
-
-
-def _story(known: Incident, begun: Mapping[str, Any], at: datetime, user: str, look_in_bucket: bool) -> RunStory:
-    name = str(begun.get("run") or "")
-    entries = _journal(name, look_in_bucket)
-    ends = [one for one in known.of_kind("run") if not _begins(one.details) and one.details.get("run") == name and name]
-    last: dict[str, Any] = next(
-        (one for one in reversed(entries) if one.get("event") in ("run done", "run failed")), {}
-    )
-    outcome = str(ends[-1].details.get("outcome", "")) if ends else str(last.get("error") or last.get("event") or "")
-    return RunStory(
-        run=name or "a run without a journal",
-        title=str(begun.get("runbook") or begun.get("scenario") or ""),
-        machine=str(begun.get("machine") or ""),
-        user=user,
-        begin=at,
-        end=ends[-1].at if ends else moment_of(last.get("at")),
-        outcome=outcome or "not known: it was killed, or still runs",
-        steps=_steps(entries),
-    )
-
-
-def _journal(run: str, look_in_bucket: bool) -> list[dict[str, Any]]:
-    """The entries of a run's journal; nothing when nobody has it."""
-    if not _RUN.fullmatch(run):
-        return []
-    try:
-        content = read_ours(site().runs_dir / run / "journal.jsonl")
-        if content is None and look_in_bucket:
-            content = within(_LOOK_SECONDS, lambda: site().evidence.read(f"runs/{run}/journal.jsonl"))
-    except RecoveryError:
-        content = None
-    return [entry for line in (content or b"").split(b"\n") if (entry := _entry(line))]
-
-
-def _entry(line: bytes) -> dict[str, Any] | None:
-    try:
-        entry = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return entry if isinstance(entry, dict) and moment_of(entry.get("at")) else None
-
-
-def _steps(entries: list[dict[str, Any]]) -> tuple[RunStep, ...]:
-    """Steps that ended, those that never did, and what was warned of, in order."""
-    found: list[RunStep] = []
-    begun: dict[tuple[str, str], datetime] = {}
-    for one in entries:
-        at, event = moment_of(one["at"]), one.get("event")
-        assert at is not None
-        kind, name = str(one.get("kind", "")), str(one.get("step", "")).replace("_", " ")
-        if event == "begin":
-            begun[kind, name] = at
-        elif event in ("done", "failed"):
-            seconds = span_of(one.get("seconds"))
-            begin = begun.pop((kind, name), at - (seconds or timedelta(0)))
-            found.append(RunStep(begin, kind, name, event, seconds, str(one.get("error", ""))))
-        elif event == "warning":
-            found.append(RunStep(at, "warning", "", "", None, str(one.get("message", ""))))
-    found += [RunStep(at, kind, name, "never ended", None, "") for (kind, name), at in begun.items()]
-    return tuple(sorted(found, key=lambda step: step.begin))
+    runs = run_stories(known, look_in_bucket=look_in_bucket)
+    return Gathered(view, runs, _approvals(known), tuple(map(_evidence(known), known.of_kind("evidence"))))
 
 
 def _approvals(known: Incident) -> tuple[Approval, ...]:
@@ -159,6 +70,21 @@ def _approvals(known: Incident) -> tuple[Approval, ...]:
     written = {one.plan for one in more}
     kept = [one for one in told if one.at or one.plan not in written]
     return tuple(sorted((*kept, *more), key=lambda one: one.asked_at or one.at or known.events[0].at))
+
+
+def _evidence(known: Incident) -> Callable[[IncidentEvent], Evidence]:
+    folder = IncidentFolder(known.id, site().incidents_dir / known.id)
+
+    def look(one: IncidentEvent) -> Evidence:
+        name, file, size, sha256 = (str(one.details.get(key, "")) for key in ("name", "file", "bytes", "sha256"))
+        try:
+            now = folder.evidence_now(file)
+            today = "not on this machine" if now is None else "as noted" if now.sha256 == sha256 else "CHANGED"
+        except RecoveryError as error:
+            today = error.problem
+        return Evidence(name, file, size, sha256, today)
+
+    return look
 
 
 def _told(known: Incident) -> list[Approval]:

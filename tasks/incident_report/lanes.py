@@ -9,7 +9,8 @@ from checks.objectives import exact_span
 from recovery.facts import Incident, IncidentEvent, Moment
 from recovery.facts.incident import span_of
 from tasks.incident_report.document import Bar, Lane, Timeline
-from tasks.incident_report.gathered import Approval, Gathered, RunStory
+from tasks.incident_report.gathered import Approval, Gathered
+from tasks.incident_report.runs import RunStory
 from tasks.incident_report.sentences import sentence
 
 _STRETCHES = (

@@ -20,7 +20,7 @@ from sandbox.layout import Sandbox
 from tasks.incidents import in_incident, keep_evidence, note_event, note_moment, recovered
 from tests.fix_drills import Ended
 from tests.here import recover_here
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 REFUSED, WRONG = 14, 11
 
@@ -55,6 +55,12 @@ class Machine:
 
     def folder(self, incident: str) -> Path:
         return self.state_dir / "incidents" / incident
+
+
+@pytest.fixture(autouse=True)
+def _a_busy_machine_is_not_what_is_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    for deadline in ("tasks.incident_copies._LAST_SECONDS", "tasks.incidents._LOOK_SECONDS"):
+        monkeypatch.setattr(deadline, PATIENCE)
 
 
 @pytest.fixture
@@ -105,8 +111,8 @@ def recovery_on(machine: Machine, incident: str | None, monkeypatch: pytest.Monk
     return folder.id
 
 
-def moment(seconds_ago: float) -> str:
-    return f"{datetime.now(UTC) - timedelta(seconds=seconds_ago):%Y-%m-%dT%H:%M:%SZ}"
+def moment(seconds_ago: float, now: datetime | None = None) -> str:
+    return f"{(now or datetime.now(UTC)) - timedelta(seconds=seconds_ago):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.mark.works("incident list --json", "incident show INCIDENT --json", "incident ack INCIDENT --by --json")
@@ -135,7 +141,8 @@ def test_a_machine_that_did_not_see_it_shows_it_and_both_tell_one_story(
 @pytest.mark.works("incident ack --at", "incident close INCIDENT --by --causes --json", "incident list --open")
 @pytest.mark.refuses("incident close INCIDENT", "incident ack INCIDENT --at")
 def test_acknowledged_at_a_moment_and_closed_with_its_causes(ops: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    ops.incident("open", "--incident", "INC-1", "--detected", moment(600))
+    now = datetime.now(UTC)
+    ops.incident("open", "--incident", "INC-1", "--detected", moment(600, now))
     early = ops.refusal("incident", "ack", "INC-1", "--by", "Ada", "--at", moment(900))
     assert "is before detected at" in early
     assert "recover incident open --incident ID" in early
@@ -143,8 +150,8 @@ def test_acknowledged_at_a_moment_and_closed_with_its_causes(ops: Machine, monke
     assert late.startswith("acknowledged lies in the future: ")
     assert "has no zone" in ops.refusal("incident", "ack", "INC-1", "--by", "Ada", "--at", "2026-01-15 12:00:00")
 
-    acked = ops.incident("ack", "INC-1", "--by", "Ada", "--at", moment(300))
-    assert 298 <= acked["metrics"][1]["actual_seconds"] <= 302
+    acked = ops.incident("ack", "INC-1", "--by", "Ada", "--at", moment(300, now))
+    assert acked["metrics"][1]["actual_seconds"] == 300
     assert [one["incident"] for one in ops.incident("list", "--open")] == ["INC-1"]
     closed = ops.incident("close", "INC-1", "--by", "Ada", "--causes", "a full disk")
     assert (closed["state"], closed["causes"]) == ("closed", "a full disk")
@@ -165,13 +172,15 @@ def test_acknowledged_at_a_moment_and_closed_with_its_causes(ops: Machine, monke
 @pytest.mark.refuses("incident open --incident --scenario --severity --occurred --detected --summary --by")
 def test_a_person_who_is_called_before_any_run_opens_it(ops: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     words = ("--scenario", "application-failure", "--severity", "SEV-2", "--summary", "502 | <b>all</b>", "--by", "Ada")
-    opened = ops.incident("open", "--incident", "INC-2", *words, "--occurred", moment(400), "--detected", moment(200))
+    now = datetime.now(UTC)
+    times = ("--occurred", moment(400, now), "--detected", moment(200, now))
+    opened = ops.incident("open", "--incident", "INC-2", *words, *times)
     assert (opened["scenario"], opened["severity"], opened["summary"]) == (
         "application-failure",
         "SEV-2",
         "502 | <b>all</b>",
     )
-    assert 199 <= opened["metrics"][0]["actual_seconds"] <= 201
+    assert opened["metrics"][0]["actual_seconds"] == 200
     recovery_on(ops, "INC-2", monkeypatch)
     known = ops.incident("show", "INC-2")
     assert known["metrics"][2]["actual_seconds"] >= 400

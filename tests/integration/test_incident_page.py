@@ -18,8 +18,9 @@ from recovery.facts import Incident, IncidentEvent
 from recovery.facts.incident import incident_of
 from recovery.settings import Settings
 from tasks.incident_report.contents import post_mortem
-from tasks.incident_report.gathered import Approval, Gathered, RunStep, RunStory
+from tasks.incident_report.gathered import Approval, Gathered
 from tasks.incident_report.page import as_page
+from tasks.incident_report.runs import RunStep, RunStory
 from tests.fix_prefect import find_chromium
 from tests.waiting import PATIENCE
 

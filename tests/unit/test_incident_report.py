@@ -198,6 +198,31 @@ def test_an_approval_that_no_run_has_heard_is_read_from_its_file(folder: Inciden
     assert "refused" in rows[0] and "not now" in rows[0]
 
 
+def test_evidence_that_was_changed_is_said(folder: IncidentFolder) -> None:
+    for name in ("sound.log", "changed.log", "gone.log"):
+        path, kept = folder.keep("run-1", name, "it was full")
+        where = path.relative_to(folder.folder).as_posix()
+        folder.note("evidence", name=name, file=where, sha256=kept.sha256, bytes=kept.bytes)
+    (folder.folder / "evidence" / "run-1" / "changed.log").write_text("all was well")
+    (folder.folder / "evidence" / "run-1" / "gone.log").unlink()
+    for file in ("../INC-2/secret", "/etc/passwd", "evidence/../../x/y", "evidence/run-1/..", 7, None):
+        folder.note("evidence", name="odd", file=file, sha256="ab")
+    found = gather(view_of(folder.read(), site().settings, NOON), look_in_bucket=False).evidence
+    assert [one.today for one in found] == ["as noted", "CHANGED", *["not on this machine"] * 7]
+    assert "| changed.log |" in documents(folder)[0]
+
+
+def test_a_run_that_handed_over_is_one_run_from_its_first_step_on(folder: IncidentFolder) -> None:
+    journal = open_journal(site().runs_dir, "application-failure")
+    journal.write("done", kind="probe", step="read_health", seconds=0.5)
+    for scenario in ("application-failure", "database-failure"):
+        folder.note("run", run=journal.run_id, phase="begin", scenario=scenario)
+    folder.note("run", run=journal.run_id, phase="end", outcome="done")
+    [run] = gather(view_of(folder.read(), site().settings, NOON), look_in_bucket=False).runs
+    assert run.begin.isoformat() == journal.entries()[0]["at"]
+    assert (run.outcome, len(run.steps)) == ("done", 1)
+
+
 @pytest.mark.parametrize("run", ["../../../etc/passwd", "", "no-such-run", "x" * 300, None, 7])
 def test_a_run_whose_journal_is_nowhere(folder: IncidentFolder, run: Any) -> None:
     folder.note("run", run=run, phase="begin")

@@ -17,6 +17,7 @@ from checks.incident import (
     needs_somebody,
     open_tasks,
     state_of,
+    waiting_plans,
     worse_severity,
 )
 from checks.incident_view import view_of
@@ -90,6 +91,7 @@ def test_what_is_left_to_do() -> None:
     assert open_tasks(incident(told(1, "open task", **sized), told(2, "task done", **sized))) == ()
     over = whole(1, 2, 3)
     assert view_of(known, SITE, at(5)).left_to_do == [
+        "it is not recovered: run its scenario again with --incident INC-1",
         "scale back: recover application scale-back",
         "acknowledge it: recover incident ack INC-1 --by NAME",
     ]
@@ -98,6 +100,21 @@ def test_what_is_left_to_do() -> None:
         "then close it: recover incident close INC-1 --by NAME --causes TEXT",
     ]
     assert view_of(whole(1, 2, 3, drill=True), SITE, at(5)).left_to_do == []
+
+
+def test_a_plan_waits_until_its_time_or_its_answer() -> None:
+    asked = told(1, "approval asked", digest="ab" * 32, until=at(30).isoformat())
+    waits = incident(told(0, "acknowledged"), asked)
+    assert view_of(waits, SITE, at(29)).left_to_do == [
+        "it is not recovered: run its scenario again with --incident INC-1",
+        "approve or refuse plan abababababab until 12:30:00 UTC: recover approve INC-1 --by NAME --reason TEXT",
+    ]
+    assert waiting_plans(waits, at(31)) == {}
+    for end in ("approval", "approval unanswered"):
+        assert waiting_plans(incident(asked, told(2, end, digest="ab" * 32)), at(3)) == {}
+    again = told(3, "approval asked", digest="ab" * 32, until=at(60).isoformat())
+    assert waiting_plans(incident(asked, told(2, "approval", digest="ab" * 32), again), at(4)) == {"ab" * 32: at(60)}
+    assert waiting_plans(incident(told(1, "approval asked", until="soon")), at(2)) == {}
 
 
 @pytest.mark.parametrize(

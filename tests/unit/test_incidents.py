@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shutil
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,13 +16,15 @@ from typing import Any
 
 import pytest
 
-from recovery.errors import GateRefused
+from recovery.errors import GateRefused, TargetUnreachable
 from recovery.facts import Moment
 from recovery.incident import IncidentFolder, open_incident_folder
 from recovery.journal import Journal, open_journal, writing_to
 from recovery.redaction import remember_secret
 from recovery.settings.model import ENVIRONMENT
 from recovery.site import site
+from tasks.clock import scaled_in
+from tasks.incident_copies import IncidentCopies
 from tasks.incidents import (
     in_incident,
     keep_evidence,
@@ -33,6 +38,8 @@ from tasks.incidents import (
     recovered,
     set_severity,
 )
+from tasks.known_incidents import read_incidents
+from tests.waiting import PATIENCE
 
 NOON = datetime(2026, 1, 15, 12, tzinfo=UTC)
 SETTINGS = """
@@ -268,7 +275,7 @@ def test_a_full_disk_ends_no_recovery(journal: Journal, monkeypatch: pytest.Monk
     monkeypatch.setattr("recovery.incident.open_ours", full)
     note_event("action", name="restart")
     note_event("action", name="restart")
-    monkeypatch.setattr("recovery.incident.make_ours", full)
+    monkeypatch.setattr("recovery.evidence.make_ours", full)
     assert keep_evidence("a.log", "text").sha256 == hashlib.sha256(b"text").hexdigest()
     assert warnings(journal)[-2:] == [
         "incident INC-1: “action” was not noted: [Errno 28] No space left on device",
@@ -288,3 +295,93 @@ def test_what_root_notes_belongs_to_whom_the_state_folder_belongs(tmp_path: Path
     everything = [tmp_path / "state", *(tmp_path / "state").rglob("*")]
     assert {(one.lstat().st_uid, one.lstat().st_gid) for one in everything} == {(4711, 4712)}
     assert len(everything) == 9
+
+
+class Bucket:
+    """Documents in memory; `fail` has the next so many calls refused."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.fail = 0
+
+    def keep(self, name: str, content: bytes) -> None:
+        self._perhaps_fail()
+        self.kept[name] = content
+
+    def sizes(self) -> dict[str, int]:
+        self._perhaps_fail()
+        return {name: len(content) for name, content in self.kept.items()}
+
+    def _perhaps_fail(self) -> None:
+        if self.fail:
+            self.fail -= 1
+            raise TargetUnreachable("it does not answer", "look")
+
+
+def test_a_bucket_that_comes_back_has_everything_in_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bucket = Bucket()
+    monkeypatch.setattr("recovery.site.Site.incident_documents", lambda _site, _incident: bucket)
+    folder = open_incident_folder(site().incidents_dir, "INC-1")
+    folder.note("opened")
+    path, _ = folder.keep("run-1", "a.log", "text")
+    bucket.fail = 2
+    copies = IncidentCopies(folder)
+    copies.copy_all()
+    assert (copies.finish(PATIENCE), bucket.kept) == ("it does not answer", {})
+    bucket.fail = 0
+    for number in range(50):
+        folder.note("note", number=number)
+        copies.copy(folder.events_file)
+        copies.copy_all()
+    assert copies.finish(PATIENCE) is None
+    assert bucket.kept == {
+        folder.events_file.name: folder.events_file.read_bytes(),
+        path.relative_to(folder.folder).as_posix(): b"text",
+    }
+
+
+def test_a_task_of_another_machines_incident_is_done_once(monkeypatch: pytest.MonkeyPatch, journal: Journal) -> None:
+    opened = [{"event": "opened"}, *[{"event": "open task", "task": "scale-back", "deployment": "backend"}] * 2]
+    lines = [json.dumps({"at": NOON.isoformat(), **one}) for one in opened]
+    noted = {"events.other-00000000.jsonl": "\n".join(lines).encode()}
+    monkeypatch.setattr("tasks.known_incidents._noted_there", lambda *_: ({"INC-9": noted}, []))
+    scaled_in(None, "frontend")
+    assert not (site().incidents_dir / "INC-9").exists()
+    for _ in range(2):
+        scaled_in(None, "backend")
+    folder = open_incident_folder(site().incidents_dir, "INC-9")
+    assert [one.details["deployment"] for one in folder.read().events] == ["backend"]
+
+
+def test_another_user_is_told_what_may_not_be_looked_at() -> None:
+    """In a process of its own, as a user to whom nothing here belongs."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # one that others may pass through to
+    try:
+        folder.chmod(0o755)
+        for name in ("INC-1", "INC-2"):
+            open_incident_folder(folder / "incidents", name).note("opened")
+        (folder / "incidents" / "INC-1").chmod(0o755)
+        (events,) = (folder / "incidents" / "INC-1").iterdir()
+        events.chmod(0o644)
+        here = site().settings
+        site().settings = here.model_copy(update={"site": here.site.model_copy(update={"state_dir": folder})})
+        reading, writing = os.pipe()
+        if not (child := os.fork()):
+            try:
+                os.setgroups([])
+                os.setgid(4711)
+                os.setuid(4711)
+                found = read_incidents(seconds=None)
+                os.write(writing, json.dumps([[one.id for one in found.incidents], found.unseen]).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)
+        os.waitpid(child, 0)
+        assert json.loads(os.read(reading, 10_000)) == [
+            ["INC-1"],
+            [f"INC-2: user 4711 may not read {folder}/incidents/INC-2, which belongs to root"],
+        ]
+    finally:
+        shutil.rmtree(folder)
