@@ -15,7 +15,7 @@ from tasks.step import action, runbook
 _LONGEST_SECONDS = 800.0
 
 
-def ask_name(incident: str, file: str, **_: object) -> str:
+def ask_name(incident: str, *_: object, **__: object) -> str:
     """`ask about INC-1`."""
     return f"ask about {incident}"
 
