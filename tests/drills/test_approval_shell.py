@@ -61,6 +61,7 @@ def test_at_the_terminal(machines: tuple[Asking, Asking]) -> None:
     assert len(asking.written()) == 1
 
 
+@pytest.mark.long
 def test_a_refusal_at_the_terminal(machines: tuple[Asking, Asking]) -> None:
     asking = machines[0]
     asked = asking.start(terminal=True)
@@ -71,6 +72,7 @@ def test_a_refusal_at_the_terminal(machines: tuple[Asking, Asking]) -> None:
     assert asking.written() == []
 
 
+@pytest.mark.long
 def test_somebody_at_another_shell_is_faster_than_the_terminal(machines: tuple[Asking, Asking]) -> None:
     asking = machines[0]
     asked = asking.start(terminal=True)
@@ -81,6 +83,7 @@ def test_somebody_at_another_shell_is_faster_than_the_terminal(machines: tuple[A
     assert len(asking.written()) == 1
 
 
+@pytest.mark.long
 def test_a_name_that_is_none_is_asked_again(machines: tuple[Asking, Asking]) -> None:
     asking = machines[0]
     asked = asking.start(terminal=True)
@@ -108,6 +111,7 @@ def test_ctrl_c_at_the_question_leaves_nothing_to_approve(machines: tuple[Asking
     assert asking.written() == []
 
 
+@pytest.mark.long
 def test_a_closed_terminal_leaves_the_other_ways(machines: tuple[Asking, Asking]) -> None:
     asking = machines[0]
     asked = asking.start(terminal=True)
@@ -137,6 +141,7 @@ def test_who_asks_nobody_gets_no_yes(machines: tuple[Asking, Asking]) -> None:
     assert (asking.written(), asking.approvals.requests()) == ([], [])
 
 
+@pytest.mark.long
 def test_a_run_that_was_killed_goes_on_with_the_answer_that_came_meanwhile(machines: tuple[Asking, Asking]) -> None:
     asking = machines[0]
     asked = asking.ask()

@@ -113,12 +113,14 @@ def test_by_the_api(wait: Callable[..., Waiting]) -> None:
     assert waiting.resume(YES) == ("ABORT", "Cannot resume a flow run that is not paused.")
 
 
+@pytest.mark.long
 def test_a_refusal_by_the_api(wait: Callable[..., Waiting]) -> None:
     waiting = wait()
     assert waiting.resume(NO)[0] == "ACCEPT"
     assert "was refused by Ada Lovelace: not now" in waiting.ended("FAILED", lines=0)
 
 
+@pytest.mark.long
 def test_who_only_resumes_it_has_approved_nothing(wait: Callable[..., Waiting]) -> None:
     waiting = wait()
     first = waiting.paused()
@@ -131,6 +133,7 @@ def test_who_only_resumes_it_has_approved_nothing(wait: Callable[..., Waiting]) 
     waiting.ended("COMPLETED", lines=1)
 
 
+@pytest.mark.long
 def test_another_shell_ends_the_pause(wait: Callable[..., Waiting]) -> None:
     waiting = wait()
     assert waiting.asking.approve().returncode == 0
@@ -149,6 +152,7 @@ def test_a_run_of_the_terminal_has_a_form_too(served: Served, asking: Asking) ->
     waiting.ended("COMPLETED", lines=1)
 
 
+@pytest.mark.long
 def test_the_terminal_of_a_run_in_the_server(served: Served, asking: Asking) -> None:
     asked = asking.start(terminal=True, server=True)
     asked.answer("yes or no: ", "no\n")
@@ -181,6 +185,7 @@ def test_the_server_is_killed_while_it_waits(wait: Callable[..., Waiting], serve
     waiting.ended("COMPLETED", lines=1)
 
 
+@pytest.mark.long
 def test_the_server_comes_back_while_it_waits(wait: Callable[..., Waiting], served: Served) -> None:
     waiting = wait()
     holder = lease_holder(served.state_dir / "prefect", "serve")

@@ -87,6 +87,7 @@ def test_nothing_runs_on_an_odd_answer(machines: Machines) -> None:
     assert asking.written() == [plan]
 
 
+@pytest.mark.long
 def test_an_approval_is_for_this_plan_and_for_a_while(machines: Machines) -> None:
     asking = with_settings(machines[0], "short", "[approval]\nvalid_minutes = 0.02")
     killed = asking.ask()

@@ -21,7 +21,7 @@ from sandbox.layout import Sandbox
 from tests.fix_questions import Asked, Asking
 from tests.waiting import until
 
-N = int(os.environ.get("N", "2"))
+N = int(os.environ.get("N", "1"))
 ONLY_HERE = "only this machine's lock holds"
 NAMED = r"run \S+-ask-\S+ \(incident {incident}, process {pid} on \S+\)"
 Machines = tuple[Asking, Asking]
@@ -50,6 +50,7 @@ def test_of_two_at_the_same_moment_one_runs(machines: Machines) -> None:
         assert winner.written() == [plan]
 
 
+@pytest.mark.long
 def test_on_one_machine_the_lock_says_who(machines: Machines) -> None:
     asked = machines[0].ask()
     said = machines[0].another().start().ended(16)
@@ -106,6 +107,18 @@ def went_on_after(asking: Asking) -> float:
     return (end - begin).total_seconds()
 
 
+def test_with_the_region_of_the_bucket_gone_it_goes_on(machines: Machines, sandbox: Sandbox) -> None:
+    asking = machines[0]
+    text = asking.settings_file.read_text()
+    known = f"port = {sandbox.ports['s3-west']}\n"
+    assert text.count(known) == 1
+    asking.settings_file.write_text(text.replace(known, "port = 1\n"))
+    said = asking.start("--policy", "auto").ended(0)
+    assert ONLY_HERE in said
+    assert len(asking.written()) == 1
+    assert asking.events("lease") == []
+
+
 @contextmanager
 def silent_bucket(sandbox: Sandbox, how: signal.Signals) -> Iterator[None]:
     """The region of the evidence bucket answers nothing (SIGSTOP)."""
@@ -118,6 +131,7 @@ def silent_bucket(sandbox: Sandbox, how: signal.Signals) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
+@pytest.mark.long
 def test_without_the_bucket_only_this_machine_is_sure(machines: Machines, sandbox: Sandbox) -> None:
     asking = machines[0]
     with silent_bucket(sandbox, signal.SIGSTOP):
@@ -129,6 +143,7 @@ def test_without_the_bucket_only_this_machine_is_sure(machines: Machines, sandbo
     print(f"the bucket hung, and it went on after {went_on_after(asking):.1f} s")
 
 
+@pytest.mark.long
 def test_a_bucket_that_falls_silent_in_the_middle(machines: Machines, sandbox: Sandbox) -> None:
     asking = machines[0]
     asked = asking.ask()
