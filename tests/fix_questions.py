@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import pty
 import subprocess
@@ -20,6 +19,8 @@ import pytest
 from recovery.approval import Approvals
 from recovery.facts import Incident, Request
 from recovery.incident import IncidentFolder
+from recovery.settings import load_settings
+from recovery.site import Site
 from sandbox import site as sandbox_site
 from sandbox.layout import Sandbox
 from tests.fix_prefect import NAPS, Served, run_recover
@@ -28,6 +29,7 @@ from tests.waiting import PATIENCE, until
 _MAIN = "from recovery.cli import app; app._GROUPS['ask'] = ('ask_command', 'Ask.'); "
 _MAIN += "from recovery.cli.main import main; main()"
 _numbers = itertools.count(1)
+_LONG = 3600  # a lease that no slow machine lets grow stale
 
 
 @dataclass
@@ -177,7 +179,9 @@ def _asking(first: Asking) -> Iterator[Asking]:
 
 @pytest.fixture
 def machines(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Asking, Asking]]:
-    """Two machines of one site: each has a state folder of its own, both have the bucket. A lease ends within 5 s."""
+    """Two machines of one site: each has a state folder of its own, both have the bucket. Nobody holds the site."""
+    documents = Site(load_settings(sandbox.settings_file, {})).evidence
+    documents.remove("clickview.lease")
     folder = sandbox.folder / f"machines-{next(_numbers)}"
     folder.mkdir()
     made, started = [], []
@@ -186,7 +190,7 @@ def machines(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iter
         text = sandbox.settings_file.read_text()
         known = f'state_dir = "{sandbox.state_dir}"\n'
         assert text.count(known) == 1
-        settings_file.write_text(text.replace(known, f'state_dir = "{state_dir}"\nlease_seconds = 5\n'))
+        settings_file.write_text(text.replace(known, f'state_dir = "{state_dir}"\nlease_seconds = {_LONG}\n'))
         environment = dict(os.environ) | sandbox_site.recover_environment(sandbox)
         environment |= {"RECOVERY_CONFIG": str(settings_file), "PYTHONPATH": str(NAPS)}
         made.append(Asking(settings_file, state_dir, environment, "", folder / "none", started))
@@ -205,6 +209,9 @@ def with_settings(asking: Asking, name: str, more: str) -> Asking:
     return replace(asking, settings_file=settings_file, environment=environment)
 
 
-def note(asking: Asking) -> str:
-    """All that is known of it, for a test that fails."""
-    return json.dumps(asking.events(), default=str, indent=1)
+def with_a_short_lease(asking: Asking) -> Asking:
+    """The same machine, with a lease that ends soon after it died."""
+    settings_file = asking.settings_file.with_name("short-lease.toml")
+    settings_file.write_text(asking.settings_file.read_text().replace(f"lease_seconds = {_LONG}", "lease_seconds = 5"))
+    environment = asking.environment | {"RECOVERY_CONFIG": str(settings_file)}
+    return replace(asking, settings_file=settings_file, environment=environment)

@@ -144,6 +144,7 @@ def test_another_shell_ends_the_pause(wait: Callable[..., Waiting]) -> None:
 def test_a_run_of_the_terminal_has_a_form_too(served: Served, asking: Asking) -> None:
     asked = asking.start(terminal=True, server=True)
     until(lambda: "yes or no: " in asked.shown, what=lambda: asked.shown)
+    assert "/v2/runs/flow-run/" in asked.shown, asked.shown
     [run_id] = [word.rsplit("/", 1)[1] for word in asked.shown.split() if "/v2/runs/flow-run/" in word]
     waiting = Waiting(served, asking, run_id)
     waiting.paused()

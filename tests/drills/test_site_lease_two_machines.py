@@ -18,7 +18,7 @@ import pytest
 
 from sandbox import processes, services
 from sandbox.layout import Sandbox
-from tests.fix_questions import Asked, Asking
+from tests.fix_questions import Asked, Asking, with_a_short_lease
 from tests.waiting import until
 
 N = int(os.environ.get("N", "1"))
@@ -32,6 +32,11 @@ def let_go(one: Asking, asked: Asked) -> None:
     one.waiting(asked)
     assert one.approve("--refuse").returncode == 0
     asked.ended(17)
+
+
+def kill(asked: Asked) -> None:
+    os.kill(asked.process.pid, signal.SIGKILL)
+    asked.process.wait()
 
 
 @pytest.mark.campaign
@@ -62,15 +67,16 @@ def test_who_was_killed_is_followed_at_once_here_and_in_time_elsewhere(machines:
     here, elsewhere = machines
     asked = here.ask()
     first = here.events("lease")[0]["token"]
-    os.kill(asked.process.pid, signal.SIGKILL)
-    asked.process.wait()
+    kill(asked)
     again = here.start()  # no wait, no word of taking over; what the first one asked still waits
     until(lambda: len(here.events("lease")) == 2, what=lambda: again.shown)
     assert here.events("lease")[1]["token"] == first + 1
-    os.kill(again.process.pid, signal.SIGKILL)
-    again.process.wait()
+    kill(again)
     said = elsewhere.start().ended(16)
     assert "a recovery holds this site for another " in said
+    soon = with_a_short_lease(here).start()
+    until(lambda: len(here.events("lease")) == 3, what=lambda: soon.shown)
+    kill(soon)
 
     def taken() -> Asked | None:
         asked = elsewhere.start()
@@ -78,7 +84,7 @@ def test_who_was_killed_is_followed_at_once_here_and_in_time_elsewhere(machines:
         return asked if asked.process.poll() is None else None
 
     let_go(elsewhere, until(taken, what="the lease to grow stale"))
-    assert elsewhere.events("lease")[-1]["token"] == first + 2
+    assert elsewhere.events("lease")[-1]["token"] == first + 3
 
 
 def test_who_was_overtaken_does_nothing_more(machines: Machines) -> None:
