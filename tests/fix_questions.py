@@ -95,12 +95,13 @@ class Asking:
 
     def start(self, *options: str, terminal: bool = False, server: bool = False) -> Asked:
         """Start it; it goes on by itself."""
-        argv = [sys.executable, "-P", "-c", _MAIN, *([] if server else ["--no-server"])]
-        argv += ["ask", self.incident, str(self.file), *options]
+        argv = [sys.executable, "-P", "-c", _MAIN, "ask", self.incident, str(self.file), *options]
+        unset = "RECOVERY_NO_SERVER" if server else ""
+        environment = {name: value for name, value in self.environment.items() if name != unset}
         if not terminal:
             made = subprocess.Popen(
                 argv,
-                env=self.environment,
+                env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -111,7 +112,7 @@ class Asking:
         else:
             ours, theirs = pty.openpty()
             made = subprocess.Popen(
-                argv, env=self.environment, cwd="/", preexec_fn=lambda: os.login_tty(theirs), pass_fds=(theirs,)
+                argv, env=environment, cwd="/", preexec_fn=lambda: os.login_tty(theirs), pass_fds=(theirs,)
             )
             os.close(theirs)
             asked = Asked(made, ours)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from recovery.lease import lease_holder
-from tests.fix_prefect import FINAL, Served
+from tests.fix_prefect import FINAL, LINK, Served
 from tests.fix_questions import Asking
 from tests.waiting import until
 
@@ -144,8 +144,7 @@ def test_another_shell_ends_the_pause(wait: Callable[..., Waiting]) -> None:
 def test_a_run_of_the_terminal_has_a_form_too(served: Served, asking: Asking) -> None:
     asked = asking.start(terminal=True, server=True)
     until(lambda: "yes or no: " in asked.shown, what=lambda: asked.shown)
-    assert "/v2/runs/flow-run/" in asked.shown, asked.shown
-    [run_id] = [word.rsplit("/", 1)[1] for word in asked.shown.split() if "/v2/runs/flow-run/" in word]
+    [run_id] = LINK.findall(asked.shown)
     waiting = Waiting(served, asking, run_id)
     waiting.paused()
     assert waiting.resume(YES)[0] == "ACCEPT"
@@ -156,11 +155,25 @@ def test_a_run_of_the_terminal_has_a_form_too(served: Served, asking: Asking) ->
 @pytest.mark.long
 def test_the_terminal_of_a_run_in_the_server(served: Served, asking: Asking) -> None:
     asked = asking.start(terminal=True, server=True)
+    until(lambda: "yes or no: " in asked.shown, what=lambda: asked.shown)
+    [run_id] = LINK.findall(asked.shown)
     asked.answer("yes or no: ", "no\n")
     asked.answer("Your name [", "Grace\n")
     asked.answer("Why: ", "not now\n")
     asked.ended(17)
-    assert asking.written() == []
+    assert "was refused by Grace: not now" in Waiting(served, asking, run_id).ended("FAILED", lines=0)
+
+
+@pytest.mark.long
+def test_a_run_of_the_terminal_is_cancelled_in_the_ui(served: Served, asking: Asking) -> None:
+    asked = asking.start(terminal=True, server=True)
+    until(lambda: "yes or no: " in asked.shown, what=lambda: asked.shown)
+    waiting = Waiting(served, asking, LINK.findall(asked.shown)[0])
+    waiting.paused()
+    assert waiting.set_state("CANCELLING") == "ACCEPT"
+    asked.ended(18)
+    waiting.ended("CANCELLED", lines=0)
+    assert asking.approvals.waiting() == []
 
 
 def test_cancelled_while_it_waits(wait: Callable[..., Waiting]) -> None:
