@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,8 +40,10 @@ class Way(Protocol):
 # The ways of this process beside the Prefect UI and the file: the terminal of a `recover` command.
 WAYS: list[Way] = []
 
-_REQUEST = re.compile(r"(\d{3})-([0-9a-f]{64})")
+_REQUEST = re.compile(r"(\d{3,6})-([0-9a-f]{64})")
 _LONGEST = 1000
+_SHORTEST_HASH = 8
+_NOT_OURS = (ValueError, KeyError, TypeError, RecursionError)  # what reading damaged JSON comes to
 
 
 @dataclass(frozen=True)
@@ -55,30 +58,51 @@ class Approvals:
         for known in self.requests():
             if known.plan == plan and known.until > now and self.answer_of(known) is None:
                 return known
-        make_folder(self.folder, mode=0o750)
         taken = (_REQUEST.fullmatch(name) for name in names_in(self.folder))
         number = max((int(one[1]) for one in taken if one), default=0) + 1
         request = Request(number, plan, summary, now, now + wait)
-        make_folder(self._place(request), mode=0o750, exist_ok=False)
-        self._leave(self._place(request) / "asked.json", asdict(request))
+        place = self._place(request)
+        with _typed(place):
+            make_folder(self.folder, mode=0o750)
+            make_folder(place, mode=0o750, exist_ok=False)
+            self._leave(place / "asked.json", asdict(request))
         return request
 
     def requests(self) -> list[Request]:
-        """Every request, oldest first. One that a crash cut short is none."""
+        """Every request, oldest first. One that a crash cut short, or that is another folder's, is none."""
         found = []
         for name in names_in(self.folder):
             if _REQUEST.fullmatch(name) and (asked := read_ours(self.folder / name / "asked.json")):
-                with suppress(ValueError, KeyError, TypeError):
-                    found.append(_request(json.loads(asked)))
-        return found
+                with suppress(*_NOT_OURS):
+                    request = _request(json.loads(asked))
+                    if self._place(request).name == name:
+                        found.append(request)
+        return sorted(found, key=lambda one: one.number)
 
     def answer_of(self, request: Request) -> Answer | None:
-        """What was answered, if anybody did."""
-        answered = read_ours(self._place(request) / "answer.json")
+        """What was answered, if anybody did. A file there that is no answer of ours is a no: nobody can answer any more."""
+        path = self._place(request) / "answer.json"
+        if (answered := read_ours(path)) is None:
+            return None
         try:
-            return _answer(json.loads(answered)) if answered is not None else None
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._none_of_ours(request) from error
+            return _answer(json.loads(answered), request.plan)
+        except _NOT_OURS:
+            reason = f"{path} is no answer of ours; see who wrote it"
+            return Answer(request.plan, False, "a damaged file", reason, "", "file", request.until, request.until)
+
+    def withdraw(self, request: Request) -> Answer | None:
+        """Have nobody answer any more what nobody waits for; the answer, when somebody was faster.
+
+        Raises: SettingsInvalid when it cannot be written.
+        """
+        now = datetime.now(UTC)
+        reason = "it stopped before anybody had answered"
+        said = Answer(request.plan, False, "the run that asked", reason, "", "withdrawn", now, now)
+        try:
+            self._say(request, said)
+        except FileExistsError:
+            return self.answer_of(request)
+        return None
 
     def granted(self, plan: str) -> Answer | None:
         """The approval of exactly this plan that still holds, or None."""
@@ -97,6 +121,7 @@ class Approvals:
         """Answer what waits; `plan` is the plan's hash or how it begins, from 8 digits on.
 
         Raises: GateRefused when nothing of that hash waits, when somebody was faster, or when a word is missing.
+        SettingsInvalid when it cannot be written.
         """
         self._require_words(by, reason)
         request = self._asked(plan)
@@ -108,16 +133,19 @@ class Approvals:
             )
         said = Answer(request.plan, granted, by.strip(), reason.strip(), user, way, now, now + valid)
         try:
-            self._leave(self._place(request) / "answer.json", asdict(said))
+            self._say(request, said)
         except FileExistsError as error:
             raise self._too_late(request) from error
         return said
 
     def _asked(self, plan: str) -> Request:
-        known = [one for one in self.requests() if len(plan) >= 8 and one.plan.startswith(plan)]
-        if not known:
+        known = [one for one in self.requests() if len(plan) >= _SHORTEST_HASH and one.plan.startswith(plan.lower())]
+        if len({one.plan for one in known}) != 1:
             shown = ", ".join(one.plan[:12] for one in self.waiting()) or "nothing"
-            raise GateRefused(f"no plan {plan!r} was asked here; what waits: {shown}", "name the plan that waits")
+            raise GateRefused(
+                f"no plan {plan!r} was asked here; what waits: {shown}",
+                f"name the plan that waits, by {_SHORTEST_HASH} or more digits of its hash",
+            )
         open_ones = [one for one in known if self.answer_of(one) is None]
         if not open_ones:
             raise self._too_late(known[-1])
@@ -125,17 +153,13 @@ class Approvals:
 
     def _too_late(self, request: Request) -> GateRefused:
         said = self.answer_of(request)
-        if said is None:  # a link, or no file
-            raise self._none_of_ours(request)
+        if said is None:
+            path = self._place(request) / "answer.json"
+            return GateRefused(f"{path} is in the answer's place and is none", "see who put it there, and remove it")
         word = "approved" if said.granted else "refused"
         return GateRefused(
             f"plan {request.plan[:12]} was {word} by {said.by} at {said.at:%H:%M:%S} UTC ({said.way})",
             "nothing is left to do here; a changed plan asks anew",
-        )
-
-    def _none_of_ours(self, request: Request) -> SettingsInvalid:
-        return SettingsInvalid(
-            f"{self._place(request) / 'answer.json'} is no answer of ours", "see who put it there, and remove it"
         )
 
     @staticmethod
@@ -150,6 +174,11 @@ class Approvals:
     def _place(self, request: Request) -> Path:
         return self.folder / f"{request.number:03d}-{request.plan}"
 
+    def _say(self, request: Request, said: Answer) -> None:
+        place = self._place(request)
+        with _typed(place):
+            self._leave(place / "answer.json", asdict(said))
+
     @staticmethod
     def _leave(path: Path, value: dict[str, Any]) -> None:
         """Have a whole file there, once. Raises: FileExistsError when there is one."""
@@ -157,11 +186,34 @@ class Approvals:
         make_ours(path, text.encode())
 
 
+@contextmanager
+def _typed(place: Path) -> Iterator[None]:
+    """A disk that is full, a file where a folder should be. What is there already is the caller's to judge."""
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise SettingsInvalid(
+            f"{place} cannot be written: {error.strerror}", "make room there, or see who put something in its place"
+        ) from error
+
+
 def _request(value: dict[str, Any]) -> Request:
-    moments = {name: datetime.fromisoformat(value[name]) for name in ("asked_at", "until")}
+    moments = {name: _moment(value[name]) for name in ("asked_at", "until")}
     return Request(int(value["number"]), value["plan"], value["summary"], **moments)
 
 
-def _answer(value: dict[str, Any]) -> Answer:
-    moments = {name: datetime.fromisoformat(value[name]) for name in ("at", "valid_until")}
-    return Answer(**{**value, **moments})
+def _answer(value: dict[str, Any], plan: str) -> Answer:
+    moments = {name: _moment(value[name]) for name in ("at", "valid_until")}
+    said = Answer(**{**value, **moments})
+    if said.plan != plan or not isinstance(said.granted, bool):
+        raise ValueError("an answer to something else")
+    return said
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a zone")
+    return moment

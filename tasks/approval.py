@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
+from recovery import stopping
 from recovery.approval import WAYS, Approvals, Way
-from recovery.errors import GateRefused, NotApproved
+from recovery.errors import GateRefused, NotApproved, SettingsInvalid
 from recovery.facts import Answer, Mode, Moment, Plan, Request
 from recovery.incident import IncidentFolder
 from recovery.site import site
@@ -32,6 +33,8 @@ def await_approval(plan: Plan, incident: IncidentFolder, mode: Mode) -> None:
     approvals = Approvals(incident.folder / "approvals")
     if known := approvals.granted(plan.digest):
         note(f"this very plan was approved by {known.by} at {known.at:%H:%M:%S} UTC")
+        if not _is_noted(known, incident):  # the run that asked was killed before it could
+            _note_answer(known)
         return
     steps = ", ".join(step.name for step in needed)
     if mode == "auto":
@@ -53,27 +56,38 @@ def _asked(approvals: Approvals, plan: Plan, incident: IncidentFolder, steps: st
     )
     ways: list[Way] = [*([ApprovalForm(plan_in_short(plan))] if in_flow_run() else []), *WAYS]
     opened: list[Way] = []
+    answer = None
     try:
         for way in ways:
-            way.open(plan, request)
             opened.append(way)
-        return _first_answer(approvals, request, opened)
+            way.open(plan, request)
+        _wait_for_answer(approvals, request, opened)
     finally:
-        answer = approvals.answer_of(request)
-        for way in opened:
-            way.close(answer)
+        with stopping.finishing():
+            answer = _no_more(approvals, request)
+            for way in opened:
+                way.close(answer)
+    return answer
 
 
-def _first_answer(approvals: Approvals, request: Request, ways: list[Way]) -> Answer | None:
+def _no_more(approvals: Approvals, request: Request) -> Answer | None:
+    """Have nothing left that somebody could still answer; the answer that was given, if any."""
+    try:
+        return approvals.withdraw(request)
+    except SettingsInvalid as error:
+        warn(f"the question could not be taken back: {error.problem}")
+        return approvals.answer_of(request)
+
+
+def _wait_for_answer(approvals: Approvals, request: Request, ways: list[Way]) -> None:
     deadline = time.monotonic() + (request.until - datetime.now(UTC)).total_seconds()
     while time.monotonic() < deadline:
-        if answer := approvals.answer_of(request):
-            return answer
+        if approvals.answer_of(request):
+            return
         for way in ways:
             if (said := way.heard()) is not None:
                 _keep(approvals, request, way, said)
         time.sleep(_LOOK_SECONDS)
-    return approvals.answer_of(request)
 
 
 def _keep(approvals: Approvals, request: Request, way: Way, said: Answer) -> None:
@@ -89,15 +103,29 @@ def _keep(approvals: Approvals, request: Request, way: Way, said: Answer) -> Non
             valid=timedelta(minutes=site().settings.approval.valid_minutes),
         )
     except GateRefused as error:
-        warn(error.problem)
-        way.ask_again(error.problem)
+        if approvals.answer_of(request) is None:
+            warn(error.problem)
+            way.ask_again(error.problem)
 
 
 def _act_on(answer: Answer | None, plan: Plan) -> None:
     if answer is None:
+        note_event("approval unanswered", digest=plan.digest)
         raise NotApproved(
             f"nobody answered for plan {plan.digest[:12]} in time", "run it again; it looks and asks anew"
         )
+    _note_answer(answer)
+    if not answer.granted:
+        raise NotApproved(f"plan {plan.digest[:12]} was refused by {answer.by}: {answer.reason}", "nothing was changed")
+    note(f"approved by {answer.by} ({answer.way}): {answer.reason}")
+
+
+def _is_noted(answer: Answer, incident: IncidentFolder) -> bool:
+    noted = incident.read().of_kind("approval")
+    return any((one.by, one.details.get("digest")) == (answer.by, answer.plan) and one.at >= answer.at for one in noted)
+
+
+def _note_answer(answer: Answer) -> None:
     note_event(
         "approval",
         by=answer.by,
@@ -107,8 +135,6 @@ def _act_on(answer: Answer | None, plan: Plan) -> None:
         user=answer.user,
         way=answer.way,
     )
-    if not answer.granted:
-        raise NotApproved(f"plan {plan.digest[:12]} was refused by {answer.by}: {answer.reason}", "nothing was changed")
-    note(f"approved by {answer.by} ({answer.way}): {answer.reason}")
-    note_moment(Moment.ACKNOWLEDGED, by=answer.by)
-    note_moment(Moment.DECIDED, by=answer.by)
+    if answer.granted:
+        note_moment(Moment.ACKNOWLEDGED, answer.at, by=answer.by)
+        note_moment(Moment.DECIDED, answer.at, by=answer.by)

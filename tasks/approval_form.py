@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
-from typing import Any, Literal
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +23,11 @@ from tasks.step import warn
 
 _WORD = r"\S"
 _REST_SECONDS = 10.0
+_LOOK_SECONDS = 5.0  # who answers at the terminal waits as long when the server hangs
+_SERVER_LATER_SECONDS = 60.0
+
+
+T = TypeVar("T")
 
 
 class ApprovalInput(BaseModel):
@@ -49,72 +55,88 @@ class ApprovalForm:
     def open(self, plan: Plan, request: Request) -> None:
         """Show the run as paused, with the form."""
         self._request = request
-        self._pause()
+        self._try(self._pause)
 
     def heard(self) -> Answer | None:
         """What was answered in the form, once."""
+        if time.monotonic() < self._rest_until:
+            return None
         if not self._paused:
+            self._try(self._pause)
             return None
-        run = self._ask("GET", "")
-        if run is None or (run.get("state") or {}).get("type") != "RUNNING":
-            return None
-        self._paused = False
-        answer = self._answer(self._ask("GET", f"/input/{self._base}-response"))
-        if answer is None:
-            warn("the run was resumed without an answer: that is no approval")
-            self._pause()
-        return answer
+        return self._try(self._heard)
 
     def ask_again(self, problem: str) -> None:
-        """Pause again: what came was no answer. Prefect takes the key of a pause only once."""
-        self._pause()
+        """Pause again: what came was no answer."""
+        self._paused = False
 
     def close(self, answer: Answer | None) -> None:
-        """Have the run shown as running again when the answer came another way."""
+        """Have the run shown as running again when the answer came another way. One that is cancelled stays so."""
         if self._paused:
-            self._set_state("RUNNING", "answered elsewhere" if answer else "not answered", {})
+            self._try(lambda: self._set_state("RUNNING", "answered elsewhere" if answer else "not answered", {}))
 
     def _pause(self) -> None:
         request = self._request
-        if request is None or request.until <= datetime.now(UTC):
+        assert request is not None
+        state = self._state()
+        if state["type"] == "PAUSED" and state["state_details"]["pause_key"] == self._key:
+            self._paused = True  # it took it, and its answer was lost
+        if state["type"] != "RUNNING":
             return
-        self._number += 1
+        self._number += 1  # Prefect takes the key of a pause, and of an input, only once
         keys = {name: f"{self._base}-{name}" for name in ("description", "response", "schema")}
-        self._ask("POST", "/input", {"key": keys["schema"], "value": json.dumps(ApprovalInput.model_json_schema())})
-        self._ask("POST", "/input", {"key": keys["description"], "value": json.dumps(self._document)})
-        details = {"pause_timeout": request.until.isoformat(), "pause_key": self._key, "run_input_keyset": keys}
+        schema = json.dumps(ApprovalInput.model_json_schema())
+        ask_server("POST", of_this_run("/input"), {"key": keys["schema"], "value": schema})
+        ask_server("POST", of_this_run("/input"), {"key": keys["description"], "value": json.dumps(self._document)})
+        # Later than ours: the server fails a run whose pause it sees end, whatever the run itself says.
+        ends = request.until + timedelta(seconds=_SERVER_LATER_SECONDS)
+        details = {"pause_timeout": ends.isoformat(), "pause_key": self._key, "run_input_keyset": keys}
         self._paused = self._set_state("PAUSED", "waits for approval", details)
 
-    def _answer(self, said: Any) -> Answer | None:
+    def _heard(self) -> Answer | None:
+        if self._state()["type"] != "RUNNING":
+            return None
+        wanted = {"prefix": f"{self._base}-response", "limit": 1}
+        found = ask_server("POST", of_this_run("/input/filter"), wanted)
+        self._paused = False
+        answer = self._answer(found[0]["value"]) if found else None
+        if answer is None:
+            warn("the run was resumed without an answer: that is no approval")
+        return answer
+
+    def _answer(self, said: str) -> Answer | None:
         request = self._request
         assert request is not None
         try:
-            given = ApprovalInput.model_validate(said)
+            given = ApprovalInput.model_validate_json(said)
         except ValueError:
             return None
         now = datetime.now(UTC)
         granted = given.decision == "approve"
         return Answer(request.plan, granted, given.by, given.reason, _api_user(), "Prefect UI or API", now, now)
 
+    @staticmethod
+    def _state() -> dict[str, Any]:
+        return dict(ask_server("GET", of_this_run(""), seconds=_LOOK_SECONDS)["state"])
+
     @property
     def _key(self) -> str:
         assert self._request is not None
-        return f"{self._request.plan[:12]}-{self._number}"
+        return f"{self._request.plan[:12]}-{self._request.number}-{self._number}"
 
     @property
     def _base(self) -> str:
         return f"paused-{self._key}"
 
     def _set_state(self, kind: str, message: str, details: dict[str, Any]) -> bool:
+        """Whether the server took it. It does not when the run is being cancelled."""
         state = {"type": kind, "name": kind.capitalize(), "message": message, "state_details": details}
-        return self._ask("POST", "/set_state", {"state": state, "force": True}) is not None
+        return bool(ask_server("POST", of_this_run("/set_state"), {"state": state})["status"] == "ACCEPT")
 
-    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """One question; None when the server does not answer: it is left alone for a while, and may come back."""
-        if time.monotonic() < self._rest_until:
-            return None
+    def _try(self, do: Callable[[], T]) -> T | None:
+        """Do it, unless the server does not answer: then it is left alone for a while, and may come back."""
         try:
-            return ask_server(method, of_this_run(path), body) or {}
+            return do()
         except ServerTrouble as error:
             if not self._rest_until:
                 warn(f"the approval's form is not in the UI now ({error}); the other ways work")

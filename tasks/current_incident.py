@@ -61,6 +61,9 @@ class IncidentRun:
 
 _current: ContextVar[IncidentRun | None] = ContextVar("incident", default=None)
 
+# How this run came to hold the site: it does so before it knows whether there is anything to open an incident for.
+SITE_HELD: ContextVar[dict[str, Any] | None] = ContextVar("site_held", default=None)
+
 
 def current() -> IncidentRun | None:
     """The incident of this run. What an earlier run of this process had open is none of ours."""

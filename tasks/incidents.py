@@ -20,7 +20,7 @@ from recovery.incident import IncidentFolder, new_incident_id, open_incident_fol
 from recovery.journal import Journal, current_journal
 from recovery.site import site
 from tasks.artifacts import publish_table
-from tasks.current_incident import IncidentRun, current, enter, moment_text
+from tasks.current_incident import SITE_HELD, IncidentRun, current, enter, moment_text
 from tasks.evidence import keep_evidence
 from tasks.incident_copies import IncidentCopies, noted_elsewhere
 from tasks.known_incidents import read_incidents
@@ -70,6 +70,8 @@ def open_incident(scenario: str, incident: str | None, *, drill: bool = False, s
     else:
         note(f"going on with incident {folder.id}, opened {known.of_kind('opened')[0].at:%Y-%m-%d %H:%M:%S} UTC")
     run.note("run", by=_user(), phase="begin", scenario=scenario, drill=drill, **_whereabouts(run.journal))
+    if held := SITE_HELD.get():
+        run.note("lease", **held)
     return folder
 
 

@@ -74,7 +74,10 @@ def plan_document(plan: Plan) -> str:
 
 def plan_in_short(plan: Plan) -> str:
     """A plan as a dialog has room for it: the cause, the steps, the hash. The rest is in the artifact."""
-    lines = [f"{number}. **{one.title}**: {markdown_cell(_steps(one))}" for number, one in enumerate(plan.chosen, 1)]
+    lines = [
+        f"{number}. **{markdown_cell(one.title)}**: {markdown_cell(_steps(one))}"
+        for number, one in enumerate(plan.chosen, 1)
+    ]
     seen = {one.name: one.value for one in plan.facts}
     cause = f"**{markdown_cell(seen.get('cause', 'unknown'))}**: {markdown_cell(seen.get('seen', ''))}"
     return "\n\n".join(

@@ -17,7 +17,9 @@ class ServerTrouble(Exception):
         super().__init__(problem)
 
 
-def ask_server(method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+def ask_server(
+    method: str, path: str, body: dict[str, Any] | None = None, *, seconds: float = _DEADLINE_SECONDS
+) -> Any:
     """One request to the server of this run; its answer as JSON, None when it has none.
 
     Raises: ServerTrouble.
@@ -33,7 +35,7 @@ def ask_server(method: str, path: str, body: dict[str, Any] | None = None) -> An
             f"{api.url}{path}",
             json=body,
             auth=(user, password) if user else None,
-            timeout=_DEADLINE_SECONDS,
+            timeout=seconds,
             trust_env=False,
         )
         answer.raise_for_status()

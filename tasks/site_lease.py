@@ -11,17 +11,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from recovery.adapters.site_lease import HeldLease, Holder, SiteLease
 from recovery.errors import Busy, RecoveryError, SettingsInvalid, TargetUnreachable
 from recovery.journal import current_journal
 from recovery.lease import acting_only_while, hold_lease
-from recovery.ownership import open_ours
+from recovery.ownership import open_ours, read_ours
 from recovery.site import site
-from tasks.incidents import note_event
+from tasks.current_incident import SITE_HELD
 from tasks.step import warn
 
 _RELEASE_SECONDS = 5.0
+_PROVEN_SECONDS = 2.0  # actions that follow each other at once ask once
 
 
 @contextmanager
@@ -35,81 +37,89 @@ def holding_site(incident: str, *, take_over: str | None = None) -> Iterator[Non
     settings = site().settings.site
     with hold_lease(settings.state_dir, "recovery"):
         held = _Held(site().lease, _holder(incident))
-        held.take(take_over)
         try:
+            known = SITE_HELD.set(held.take(take_over))
             with acting_only_while(held.require):
                 yield
+            SITE_HELD.reset(known)
         finally:
             held.end()
 
 
 class _Held:
-    """The lease while it is renewed beside the work."""
+    """The lease while it is renewed beside the work, and proven before every action."""
 
     def __init__(self, lease: SiteLease, holder: Holder) -> None:
         self._lease, self._holder = lease, holder
         self._held: HeldLease | None = None
         self._lost: Busy | None = None
         self._over = threading.Event()
-        self._renewed_at = 0.0
+        self._one_at_a_time = threading.Lock()
+        self._proven_at = 0.0
+        self._silent_since: float | None = None
         self._renewing: threading.Thread | None = None
 
-    def take(self, take_over: str | None) -> None:
-        """Take it, or say that only this machine's lock holds."""
+    def take(self, take_over: str | None) -> dict[str, Any] | None:
+        """Take it, or say that only this machine's lock holds; what the incident is to know of it."""
         try:
             self._held = self._lease.take(self._holder, take_over=take_over is not None)
         except (TargetUnreachable, SettingsInvalid) as error:
-            self._only_here(error)
-            return
-        self._renewed_at = time.monotonic()
-        note_event(
-            "lease", token=self._held.token, holder=self._holder.run, **({"reason": take_over} if take_over else {})
-        )
+            _warn_of_only_here("taken", error)
+            return None
+        self._proven_at = time.monotonic()
         if take_over:
             warn(f"this site was taken over: {take_over}")
         context = contextvars.copy_context()
-        self._renewing = threading.Thread(target=context.run, args=(self._renew,), daemon=True, name="site lease")
+        self._renewing = threading.Thread(target=context.run, args=(self._keep,), daemon=True, name="site lease")
         self._renewing.start()
+        return {"token": self._held.token, "holder": self._holder.run} | ({"reason": take_over} if take_over else {})
 
     def require(self) -> None:
-        """Whether it is still ours, as far as anybody can know. Raises: Busy."""
+        """Whether it is still ours, as far as anybody can know: a bucket that is silent by now is not asked again.
+
+        Raises: Busy.
+        """
+        if self._held and self._silent_since is None and time.monotonic() - self._proven_at > _PROVEN_SECONDS:
+            self._renew()
         if self._lost:
             raise self._lost
 
     def end(self) -> None:
         """Let go of it."""
         self._over.set()
-        if self._renewing is None or self._held is None:
-            return
-        self._renewing.join(_RELEASE_SECONDS)
-        if self._lost or self._renewing.is_alive():
+        if self._held is None or self._lost or not self._one_at_a_time.acquire(timeout=_RELEASE_SECONDS):
             return
         try:
             self._lease.release(self._held)
         except RecoveryError as error:
             warn(f"the site's lease was not let go ({error.problem}); it ends by itself")
+        finally:
+            self._one_at_a_time.release()
+
+    def _keep(self) -> None:
+        while not self._lost and not self._over.wait(self._holder.valid_seconds / 3):
+            self._renew()
 
     def _renew(self) -> None:
-        seconds, said = self._holder.valid_seconds, False
-        while not self._over.wait(seconds / 3):
+        with self._one_at_a_time:
+            if self._lost or self._held is None or self._over.is_set():
+                return
             try:
-                assert self._held is not None
                 self._held = self._lease.renew(self._held)
-                self._renewed_at, said = time.monotonic(), False
+                self._proven_at, self._silent_since = time.monotonic(), None
             except Busy as error:
                 self._lost = Busy(error.problem, "nothing more is done here; look at what the other recovery does")
-                return
             except RecoveryError as error:  # nobody else can take it there either, while the bucket does not answer
-                if not said and time.monotonic() - self._renewed_at > seconds:
-                    self._only_here(error)
-                    said = True
+                if self._silent_since is None:
+                    self._silent_since = time.monotonic()
+                    _warn_of_only_here("renewed", error)
 
-    @staticmethod
-    def _only_here(error: RecoveryError) -> None:
-        warn(
-            f"the site's lease could not be taken ({error.problem}): only this machine's lock holds. "
-            "Be sure that nobody recovers this site from another machine"
-        )
+
+def _warn_of_only_here(what: str, error: RecoveryError) -> None:
+    warn(
+        f"the site's lease could not be {what} ({error.problem}): only this machine's lock holds. "
+        "Be sure that nobody recovers this site from another machine"
+    )
 
 
 def _holder(incident: str) -> Holder:
@@ -121,9 +131,8 @@ def _holder(incident: str) -> Holder:
 def _place(state_dir: Path) -> str:
     """This state folder on this machine since its last start. Called under the folder's lock."""
     file = state_dir / "place"
-    try:
-        mark = file.read_text().strip()
-    except FileNotFoundError:
+    mark = (read_ours(file) or b"").decode(errors="replace").strip()
+    if not mark:
         mark = secrets.token_hex(8)
         with open_ours(file, "w") as out:
             out.write(mark)

@@ -38,6 +38,7 @@ with get_client(sync_client=True) as client:
     put_deployment(client, {"name": "nap", "entrypoint": "naps.nap", "work_pool": pool, "tags": ["test"]})
     put_deployment(client, {"name": "doze", "entrypoint": "naps.doze", "work_pool": pool, "tags": ["test"]})
     put_deployment(client, {"name": "show", "entrypoint": "naps.show", "work_pool": pool, "tags": ["test"]})
+    put_deployment(client, {"name": "ask", "entrypoint": "asks.ask", "work_pool": pool, "tags": ["test"]})
     put_deployment(client, {"name": "minutely", "entrypoint": "naps.nap", "work_pool": pool, "tags": ["minutely"],
                             "schedules": [{"slug": "m", "cron": "* * * * *", "timezone": "UTC",
                                            "parameters": {"kind": "deep"}}]})

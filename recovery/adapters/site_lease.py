@@ -8,7 +8,7 @@ Ref.: Amazon S3 User Guide, Conditional writes.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from recovery.errors import Busy, SettingsInvalid
@@ -52,13 +52,13 @@ class SiteLease:
         Raises: Busy naming the holder. TargetUnreachable when the bucket does not answer.
         """
         known = self._documents.look(self._name)
-        before = _body(known)
+        before = _body(known, self._name)
         if before and not take_over and not _same_place(before, holder) and (refusal := _held(before, known)):
             raise _busy(refusal, before)
         token = int(before.get("token", 0)) + 1
         version = self._write(token, holder, known.version if known else None)
         if version is None:
-            raise _busy("another recovery began at this moment", _body(self._documents.look(self._name)))
+            raise _busy("another recovery began at this moment", self._now())
         return HeldLease(token, version, holder)
 
     def renew(self, held: HeldLease) -> HeldLease:
@@ -68,12 +68,15 @@ class SiteLease:
         """
         version = self._write(held.token, held.holder, held.version)
         if version is None:
-            raise _busy("somebody took this recovery's lease over", _body(self._documents.look(self._name)))
+            raise _busy("somebody took this recovery's lease over", self._now())
         return HeldLease(held.token, version, held.holder)
 
     def release(self, held: HeldLease) -> None:
         """Let go of it; the token stays, so that the next one is greater. Idempotent."""
         self._documents.swap(self._name, json.dumps({"token": held.token}).encode(), held.version)
+
+    def _now(self) -> dict[str, Any]:
+        return _body(self._documents.look(self._name), self._name)
 
     def _write(self, token: int, holder: Holder, version: str | None) -> str | None:
         content = json.dumps({"token": token, "holder": asdict(holder)}).encode()
@@ -106,14 +109,17 @@ def _busy(problem: str, body: dict[str, Any]) -> Busy:
     )
 
 
-def _body(known: VersionedDocument | None) -> dict[str, Any]:
+def _body(known: VersionedDocument | None, name: str) -> dict[str, Any]:
     if known is None:
         return {}
     try:
         body = json.loads(known.content)
         int(body["token"])
-    except (ValueError, TypeError, KeyError) as error:
+        if holder := body.get("holder"):
+            Holder(**{one.name: holder[one.name] for one in fields(Holder)})
+            float(holder["valid_seconds"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise SettingsInvalid(
-            "the site's lease in the evidence bucket is none of ours", "look at it, and remove it by hand"
+            f"the object {name} in the evidence bucket is none of ours", "look at it, and remove it by hand"
         ) from error
     return dict(body)

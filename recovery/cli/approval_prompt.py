@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ class Prompt:
         """Show the plan and ask."""
         self._request = request
         print_plan(plan)
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the plan was seen is no answer to it
         self._ask()
 
     def heard(self) -> Answer | None:
@@ -78,7 +80,7 @@ class Prompt:
 
     def _line(self) -> str | None:
         """The next line that was typed, or None."""
-        while b"\n" not in self._typed and select.select([sys.stdin], [], [], 0)[0]:
+        while b"\n" not in self._typed and _is_ours_to_read() and select.select([sys.stdin], [], [], 0)[0]:
             more = os.read(sys.stdin.fileno(), 4096)
             if not more:
                 return None
@@ -87,6 +89,14 @@ class Prompt:
             return None
         line, _, self._typed = self._typed.partition(b"\n")
         return line.decode(errors="replace")
+
+
+def _is_ours_to_read() -> bool:
+    """Whether we are in the foreground, or have no terminal any more: who reads from behind is stopped by the kernel."""
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        return not sys.stdin.isatty()
 
 
 _WAY = "terminal"

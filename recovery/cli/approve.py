@@ -13,7 +13,6 @@ from recovery.cli.options import text
 from recovery.cli.output import Json, print_json
 from recovery.cli.user import who_types
 from recovery.errors import GateRefused
-from recovery.facts import Request
 from recovery.incident import IncidentFolder, incident_folders
 
 app = typer.Typer(add_completion=False)
@@ -34,22 +33,20 @@ def approve(
     from recovery.site import site
 
     approvals = Approvals(_folder(site().incidents_dir, incident).folder / "approvals")
-    request = _waiting(approvals, incident, plan)
-    minutes = site().settings.approval.valid_minutes
     said = approvals.answer(
-        request.plan if request else plan or "",
+        plan or _only_one_waiting(approvals, incident),
         granted=not refuse,
         by=by,
         reason=reason,
         user=who_types(),
         way="recover approve",
-        valid=timedelta(minutes=minutes),
+        valid=timedelta(minutes=site().settings.approval.valid_minutes),
     )
     if as_json:
         print_json(said)
         return
-    word = "Approved" if said.granted else "Refused"
-    print(f"{word}: plan {said.plan[:12]}{f' ({request.summary})' if request else ''}, by {said.by}.")
+    summary = next(one.summary for one in approvals.requests() if one.plan == said.plan)
+    print(f"{'Approved' if said.granted else 'Refused'}: plan {said.plan[:12]} ({summary}), by {said.by}.")
 
 
 def _folder(incidents_dir: Path, incident: str) -> IncidentFolder:
@@ -65,13 +62,11 @@ def _folder(incidents_dir: Path, incident: str) -> IncidentFolder:
     return found
 
 
-def _waiting(approvals: Approvals, incident: str, plan: str | None) -> Request | None:
-    """The plan that is meant. Raises: GateRefused when none is named, and none or several wait."""
+def _only_one_waiting(approvals: Approvals, incident: str) -> str:
+    """The plan that is meant when none is named. Raises: GateRefused when none or several wait."""
     waiting = approvals.waiting()
-    if plan:
-        return next((one for one in waiting if one.plan.startswith(plan)), None)
     if len(waiting) == 1:
-        return waiting[0]
+        return waiting[0].plan
     if not waiting:
         raise GateRefused(
             f"nothing waits for an approval in incident {incident}", "recover incident show says what became of it"

@@ -71,7 +71,7 @@ class Plan:
         """What an approval is bound to: all that decides what is done, and nothing that differs at every look.
 
         SHA-256 in hex. Estimates and the moment of the look are left out; what is done, to what, in which order, at
-        which loss and for which cause is in it.
+        which loss and for which cause, and what cannot be undone, is in it.
         """
         decisive = {
             "scenario": self.scenario,
@@ -83,7 +83,7 @@ class Plan:
                 [
                     one.name,
                     one.expected_loss.total_seconds(),
-                    [[step.name, step.what, step.value] for step in one.actions],
+                    [[step.name, step.what, step.value, step.irreversible] for step in one.actions],
                 ]
                 for one in self.chosen
             ],

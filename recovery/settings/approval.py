@@ -36,8 +36,8 @@ class PolicySettings(Section):
 class ApprovalSettings(Section):
     """How a person is asked."""
 
-    wait_minutes: int = Field(30, ge=1, le=1440, description="how long an answer is waited for")
-    valid_minutes: int = Field(60, ge=1, le=1440, description="how long an approval holds")
+    wait_minutes: float = Field(30, gt=0, le=1440, description="how long an answer is waited for")
+    valid_minutes: float = Field(60, gt=0, le=1440, description="how long an approval holds")
     policy: PolicySettings = Field(PolicySettings(), description="per action: auto, approve or never")
 
     @property

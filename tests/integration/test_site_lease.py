@@ -86,6 +86,6 @@ def test_a_live_one_is_taken_over_only_when_that_is_said(lease: SiteLease, sandb
 
 def test_what_is_none_of_ours_is_left_alone(lease: SiteLease, sandbox: Sandbox) -> None:
     bucket(sandbox).keep("clickview.lease", b"somebody's notes")
-    with pytest.raises(SettingsInvalid, match=r"the object site\.lease in the evidence bucket is none of ours"):
+    with pytest.raises(SettingsInvalid, match=r"the object clickview\.lease in the evidence bucket is none of ours"):
         lease.take(HOLDER)
     assert bucket(sandbox).read("clickview.lease") == b"somebody's notes"
