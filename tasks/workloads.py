@@ -98,6 +98,7 @@ def read_application_facts(component: Component) -> ApplicationFacts:
         if_possible("usage", lambda: read_usage(deployment), None),
         if_possible("logs", lambda: read_logs(deployment), {}),
     )
+    unseen += deployment.unseen
     for one in unseen:
         warn(f"could not look at the {one}")
     looked_at = {"database": database, "redis": cache}

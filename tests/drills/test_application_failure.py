@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recovery.adapters.site_lease import Holder
+from recovery.settings import load_settings
+from recovery.site import Site
 from sandbox import site
 from tests.fix_recovery import ApplicationDrill
 from tests.waiting import until
@@ -94,7 +99,7 @@ def test_too_few_pods_become_five_and_later_three_again(application: Application
     cause_seen(application, "capacity")
     report = recovered(application, "--replicas=12", "--incident=INC-8")
     assert report["done"] == ["scale-up"]
-    assert (len(application.cluster.ready()), application.cluster.limits()) == (12, (12, 12))
+    assert (len(application.cluster.ready()), application.cluster.limits()) == (12, (3, 12))
     assert "scale-back" in application.done("incident", "show", "INC-8").stdout
     scaled = application.done("application", "scale-back", "--component=backend", "--incident=INC-8", "--json").json
     assert (scaled["before"], scaled["now"], scaled["changed"]) == (12, 3, True)
@@ -109,3 +114,34 @@ def test_the_frontend_is_recovered_too(application: ApplicationDrill) -> None:
     allowing = application.allowing(roll_back="auto")
     recovered(allowing, "--component=frontend", "--option=roll-back")
     assert application.cluster.image("clickview-frontend") == "clickview/frontend:2.3.0"
+
+
+@pytest.mark.works("application-failure --take-over --drill", "application scale-back --take-over")
+def test_a_site_that_a_dead_machine_holds_is_taken_over_for_a_reason(application: ApplicationDrill) -> None:
+    lease = Site(load_settings(application.settings, {})).lease
+    there = Holder("20260115-application-failure-1", "INC-1", "ops2", 4711, 600, "another machine's")
+    lease.take(there)
+    said = application.refusal("application-failure", "--option=restart", status=16)
+    assert "run 20260115-application-failure-1 (incident INC-1, process 4711 on ops2)" in said
+    recovered(application, "--option=restart", "--drill", "--incident=INC-9", "--take-over=ops2 burnt down")
+    assert "ops2 burnt down" in application.done("incident", "show", "INC-9", "--json").stdout
+    assert json.loads(application.done("incident", "show", "INC-9", "--json").stdout)["drill"] is True
+    lease.take(there)
+    application.refusal("application", "scale-back", status=16)
+    application.done("application", "scale-back", "--take-over=it is dead")
+
+
+@pytest.mark.works("drill application-failure --fault --dir --json")
+def test_the_drill_breaks_recovers_and_measures(application: ApplicationDrill) -> None:
+    folder = f"--dir={application.sandbox.folder}"
+    report = application.done("drill", "application-failure", "--fault=kill-pod", folder, "--json", seconds=400).json
+    assert (report["outcome"], report["done"][0]) == ("recovered", "delete-failed-pods")
+    assert {row["Met"] for row in report["metrics"]} == {"yes"}
+    assert site.active_faults(application.sandbox) == []
+
+
+@pytest.mark.refuses("drill application-failure --fault --dir")
+def test_a_drill_needs_a_sandbox_and_a_fault_that_there_is(application: ApplicationDrill, tmp_path: Path) -> None:
+    assert "one of kill-pod" in application.usage_error("drill", "application-failure", "--fault=earthquake")
+    said = application.refusal("drill", "application-failure", f"--dir={tmp_path}", status=11)
+    assert said.startswith(f"there is no sandbox in {tmp_path}")

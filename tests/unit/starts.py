@@ -46,7 +46,9 @@ KNOWN = {
     ): "from urllib3.exceptions import",  # nothing but its errors
     ("recovery/adapters/kubernetes/credentials.py", "kubernetes.client.Configuration"): "forget_the_shell()",
     ("deployments/flow_runs.py", "httpx.request"): "trust_env=False",
-    ("tasks/artifacts.py", "httpx.request"): "trust_env=False",
+    ("tasks/server_api.py", "httpx.request"): "trust_env=False",
+    ("sandbox/cluster/container.py", "subprocess.Popen"): "env=",
+    ("sandbox/cluster/administration.py", "urllib3"): "urllib3.exceptions",  # nothing but its errors
 }
 
 

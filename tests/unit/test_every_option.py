@@ -11,6 +11,7 @@ from tests.unit.drilled import Mark, commands, deployments, marks, options, read
 
 # Reviewed: what has no drill of its own, and why. A value given to one of these flags is refused: see below.
 NEVER_REFUSED = {
+    "--drill": "it only says how the incident counts",
     "--json": "it changes only how the answer is written",
     "--no-server": "it only leaves out the server, which is never needed",
     "--verbose": "it only shows more",
