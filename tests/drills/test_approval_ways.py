@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from tests.fix_prefect import FINAL, LINK, Served
 from tests.fix_questions import Asking
 from tests.waiting import until
 
+N = int(os.environ.get("N", "1"))
 YES = {"decision": "approve", "by": "Ada Lovelace", "reason": "users wait"}
 NO = YES | {"decision": "refuse", "reason": "not now"}
 
@@ -139,6 +141,28 @@ def test_another_shell_ends_the_pause(wait: Callable[..., Waiting]) -> None:
     assert waiting.asking.approve().returncode == 0
     waiting.ended("COMPLETED", lines=1)
     assert [one["way"] for one in waiting.asking.events("approval")] == ["recover approve"]
+
+
+@pytest.mark.long
+def test_of_three_ways_at_one_moment_one_counts(served: Served, asking: Asking) -> None:
+    for _ in range(max(1, N // 4)):
+        one = asking.another()
+        asked = one.start(terminal=True, server=True)
+        until(lambda asked=asked: "yes or no: " in asked.shown, what=lambda asked=asked: asked.shown)
+        waiting = Waiting(served, one, LINK.findall(asked.shown)[0])
+        waiting.paused()
+        asked.answer("yes or no: ", "no\n")
+        asked.answer("Your name [", "Grace\n")
+        until(lambda asked=asked: "Why: " in asked.shown)
+        with ThreadPoolExecutor(2) as pool:
+            shell = pool.submit(one.approve, by="eve")
+            until(lambda one=one, shell=shell: shell.running() or shell.done())
+            pool.submit(waiting.resume, YES)
+            asked.type("not now\n")
+        asked.process.wait(300)
+        [event] = one.events("approval")
+        assert (shell.result().returncode == 0) is (event["by"] == "eve"), (event, shell.result().stderr)
+        waiting.ended("COMPLETED" if event["granted"] else "FAILED", lines=int(event["granted"]))
 
 
 def test_a_run_of_the_terminal_has_a_form_too(served: Served, asking: Asking) -> None:

@@ -1,6 +1,6 @@
 """Odd answers to a plan that waits: each is refused by one clear error, and nothing runs but for a right one.
 
-N is how many are given to each of a run's two plans (make prove: 50), SEED which.
+With an N above 1 (make prove) they are 100, and N // 4 races; SEED says which.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.waiting import until
 
 N = int(os.environ.get("N", "1"))
 SEED = int(os.environ.get("SEED", "1"))
-_ODD = 50 if N > 1 else 5
+_ODD = 100 if N > 1 else 5
 Machines = tuple[Asking, Asking]
 Said = subprocess.CompletedProcess[str]
 USAGE, REFUSED, SETTINGS = 2, 14, 11

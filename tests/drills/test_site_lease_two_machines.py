@@ -116,7 +116,7 @@ def went_on_after(asking: Asking) -> float:
 def test_with_the_region_of_the_bucket_gone_it_goes_on(machines: Machines, sandbox: Sandbox) -> None:
     asking = machines[0]
     text = asking.settings_file.read_text()
-    known = f"port = {sandbox.ports['s3-west']}\n"
+    known = f"port = {sandbox.ports['proxy-west']}\n"
     assert text.count(known) == 1
     asking.settings_file.write_text(text.replace(known, "port = 1\n"))
     said = asking.start("--policy", "auto").ended(0)
