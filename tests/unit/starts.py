@@ -48,7 +48,7 @@ KNOWN = {
     ("deployments/flow_runs.py", "httpx.request"): "trust_env=False",
     ("tasks/server_api.py", "httpx.request"): "trust_env=False",
     ("sandbox/cluster/container.py", "subprocess.Popen"): "env=",
-    ("sandbox/cluster/administration.py", "urllib3"): "urllib3.exceptions",  # nothing but its errors
+    ("sandbox/cluster/administration.py", "urllib3"): "HTTPError",  # nothing but its errors
 }
 
 
