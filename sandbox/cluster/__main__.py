@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -28,6 +30,7 @@ from sandbox.cluster.workloads import sweep
 from sandbox.layout import load
 
 _SOON_SECONDS, _LATER_SECONDS = 0.1, 0.5
+_DEADLINES_SECONDS = 1.0  # a rollout or a refused pod also gets on by time alone
 _STEPS = 20  # one change brings the next: a deployment its ReplicaSet, that its pods
 
 
@@ -57,26 +60,33 @@ def main(folder: str) -> None:
 def control(store: Store, kubelet: Kubelet, endpoints: Endpoints) -> None:
     """Have every controller look again and again at what there is; never returns."""
     deployments, replicasets = Deployments(store), ReplicaSets(store)
+    seen, due = -1, 0.0
     while True:
         for _ in range(_STEPS):
-            before = store.version
             with store.at_once():
-                sync_autoscalers(store)
-                deployments.sync()
-                replicasets.sync()
-                schedule(store)
+                before = store.version
+                if before != seen or time.monotonic() >= due:  # else only processes can be other than before
+                    sync_autoscalers(store)
+                    deployments.sync()
+                    replicasets.sync()
+                    schedule(store)
+                    sweep(store)
+                    sync_quotas(store)
+                    sync_budgets(store)
+                    due = time.monotonic() + _DEADLINES_SECONDS
                 kubelet.sync()
-                sweep(store)
-                sync_quotas(store)
-                sync_budgets(store)
                 endpoints.sync(kubelet)
-                after = store.version
-            if after == before:
+                forget_old(store)
+                seen = before
+            if store.version == before:
                 break
+        pause = _SOON_SECONDS if kubelet.in_motion() else _LATER_SECONDS
         with store.changed:
-            forget_old(store)
-            pause = _SOON_SECONDS if kubelet.in_motion() else _LATER_SECONDS
-            store.changed.wait_for(lambda: store.version != after, timeout=pause)  # noqa: B023
+            store.changed.wait_for(_is_other(store, seen), timeout=pause)
+
+
+def _is_other(store: Store, seen: int) -> Callable[[], bool]:
+    return lambda: store.version != seen
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:

@@ -30,6 +30,8 @@ def note(store: Store, about: Object, reason: str, message: str, *, by: str, war
 
 def forget_old(store: Store) -> None:
     """Keep the newest events only."""
+    if store.count("events") <= _KEPT:
+        return
     events = store.list("events")
     for event in sorted(events, key=lambda one: str(one.get("lastTimestamp")))[: max(0, len(events) - _KEPT)]:
         store.remove("events", event["metadata"]["namespace"], event["metadata"]["name"])

@@ -48,7 +48,7 @@ class Kubelet:
 
     def in_motion(self) -> bool:
         """Whether a pod is starting or ending: it is worth looking again soon."""
-        return any(not run.ready or run.kill_at for run in self.runs.values())
+        return any(run.kill_at or run.is_starting for run in self.runs.values())
 
     def _forget(self, alive: set[str]) -> None:
         left = cluster_folder(self._folder) / "pods"

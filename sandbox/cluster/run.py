@@ -60,6 +60,13 @@ class Run:
     def has_run(self) -> bool:
         return bool(self.container or self.last or self.final)
 
+    @property
+    def is_starting(self) -> bool:
+        """Whether it has yet to be ready for the first time in this run, or to run at all."""
+        if self.container is None:
+            return self.final is None
+        return bool(self.readiness and not self.readiness.passed_once)
+
     def started(self, container: Container, specification: Object) -> None:
         """A process was started for it."""
         self.number += self.has_run

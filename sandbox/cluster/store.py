@@ -76,6 +76,11 @@ class Store:
             keys = [key for key in self._objects if key[0] == plural and namespace in ("", key[1])]
             return [copy.deepcopy(self._objects[key]) for key in sorted(keys)]
 
+    def count(self, plural: str) -> int:
+        """How many objects of a kind there are."""
+        with self.changed:
+            return sum(key[0] == plural for key in self._objects)
+
     def create(self, plural: str, thing: Object) -> Object:
         """Add an object.
 
