@@ -95,6 +95,9 @@ class ApplicationDrill(Drill):
     def break_it(self, fault: str) -> None:
         faults.break_it(self.sandbox, fault)
 
+    def undo(self, fault: str) -> None:
+        faults.undo(self.sandbox, fault)
+
     def mend(self) -> None:
         """Undo every fault, and have the application as it was."""
         for fault in site.active_faults(self.sandbox):

@@ -97,12 +97,13 @@ def test_pods_that_failed_are_deleted_and_no_others(application: ApplicationDril
 def test_too_few_pods_become_five_and_later_three_again(application: ApplicationDrill) -> None:
     application.break_it("slow-application")
     cause_seen(application, "capacity")
-    report = recovered(application, "--replicas=12", "--incident=INC-8")
+    report = recovered(application, "--replicas=11", "--incident=INC-8")
     assert report["done"] == ["scale-up"]
-    assert (len(application.cluster.ready()), application.cluster.limits()) == (12, (3, 12))
+    assert (len(application.cluster.ready()), application.cluster.limits()) == (11, (3, 11))
     assert "scale-back" in application.done("incident", "show", "INC-8").stdout
+    application.undo("slow-application")
     scaled = application.done("application", "scale-back", "--component=backend", "--incident=INC-8", "--json").json
-    assert (scaled["before"], scaled["now"], scaled["changed"]) == (12, 3, True)
+    assert (scaled["before"], scaled["now"], scaled["changed"]) == (11, 3, True)
     assert application.cluster.limits() == (3, 10)
     assert application.done("application", "scale-back", "--json").json["changed"] is False
 
