@@ -119,7 +119,7 @@ def test_wrong_names(application: ApplicationDrill, mislead: Callable[[Applicati
     assert application.cluster.state() == before
 
 
-@pytest.mark.parametrize("fault", ["kubernetes-down", "kubernetes-hung"])
+@pytest.mark.parametrize("fault", ["kubernetes-down", pytest.param("kubernetes-hung", marks=pytest.mark.long)])
 def test_an_api_server_that_is_gone_or_hangs(application: ApplicationDrill, fault: str) -> None:
     application.break_it(fault)
     said = application.refusal("application-failure", status=12, seconds=200)
