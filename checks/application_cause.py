@@ -47,6 +47,7 @@ class Cause(StrEnum):
     ROLLOUT = "rollout under way"
     FAILED_PODS = "failed pods"
     HUNG = "hung"
+    PATH = "path to the application"
     OVERLOAD = "capacity"
     UNKNOWN = "unknown"
 
@@ -77,7 +78,7 @@ class Diagnosis:
 
 def diagnose(facts: ApplicationFacts) -> Diagnosis:
     """What is wrong, most fundamental first: what stands behind the application, its size, its version, its pods."""
-    for judge in (_behind, _size, _version, _failed, _underway, _hung, _overload):
+    for judge in (_behind, _size, _version, _short_of_pods, _underway, _hung, _overload, _failed):
         if found := judge(facts):
             return found
     if facts.health.green and facts.health.seconds < SLOW_SECONDS:
@@ -122,7 +123,10 @@ def _is_news(line: str, now: datetime) -> bool:
     found = _WRITTEN.match(line)
     if not found:
         return True
-    at = datetime.fromisoformat(found[1].replace("Z", "+00:00").replace(",", "."))
+    try:
+        at = datetime.fromisoformat(found[1].replace("Z", "+00:00").replace(",", "."))
+    except ValueError:  # the 30th of February
+        return True
     return now - (at if at.tzinfo else at.replace(tzinfo=UTC)) < _NEWS
 
 
@@ -167,6 +171,11 @@ def version_before(deployment: DeploymentFacts, cause: Cause) -> RevisionFacts |
     return max(kept or older, key=lambda one: one.number, default=None)
 
 
+def _short_of_pods(facts: ApplicationFacts) -> Diagnosis | None:
+    """Pods that have failed, and are missed; those that only lie about are looked at last."""
+    return _failed(facts) if facts.deployment.ready < facts.deployment.wanted else None
+
+
 def _failed(facts: ApplicationFacts) -> Diagnosis | None:
     failed = [pod for pod in facts.deployment.pods if pod.failed and not pod.deleting]
     if not failed:
@@ -202,7 +211,9 @@ def _hung(facts: ApplicationFacts) -> Diagnosis | None:
         return Diagnosis(
             Cause.HUNG, f"{len(waiting)} of {deployment.wanted} pods run and are not ready", _names(waiting)
         )
-    if not facts.health.green and facts.health.status in (0, 502, 504):
+    if facts.health.status == 0 and facts.health.down:
+        return Diagnosis(Cause.PATH, f"every pod is ready, and from here {_outside(facts)}")
+    if facts.health.down and facts.health.status in (502, 504):
         return Diagnosis(
             Cause.HUNG, f"every pod counts as ready, and {_outside(facts)}", _names(deployment.current_pods)
         )
@@ -218,9 +229,9 @@ def _overload(facts: ApplicationFacts) -> Diagnosis | None:
     slow = facts.health.seconds >= SLOW_SECONDS or not facts.health.green
     if not slow:
         return None
-    if facts.usage is not None and len(busy) * 2 < len(facts.usage):
-        return None
-    used = f"{len(busy)} of {len(facts.usage)} pods use all of their CPU" if facts.usage else "usage is not known"
+    if not facts.usage or len(busy) * 2 < len(facts.usage):
+        return None  # what could not be looked at is no proof
+    used = f"{len(busy)} of {len(facts.usage)} pods use all of their CPU"
     return Diagnosis(Cause.OVERLOAD, f"every pod is ready, {used}, and {_outside(facts)}", tuple(busy))
 
 

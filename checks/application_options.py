@@ -18,13 +18,21 @@ _CURES: dict[Cause, tuple[str, ...]] = {
     Cause.ROLLOUT: ("wait",),  # and then another look
     Cause.FAILED_PODS: ("delete-failed-pods", "restart"),
     Cause.HUNG: ("roll-back", "restart"),
-    Cause.UNKNOWN: ("restart",),
+    Cause.UNKNOWN: ("restart", "scale-up"),
     Cause.OVERLOAD: ("scale-up",),
     Cause.IMAGE: ("roll-back",),
     Cause.CONFIGURATION: ("roll-back",),
     Cause.CRASH: ("roll-back", "restart"),
     Cause.MEMORY: ("roll-back", "restart"),
 }
+# How the rights begin that a step needs, as `missing_rights` says them.
+_RIGHTS = {
+    "delete_failed_pods": ("delete pods",),
+    "restart_application": ("patch deployments/",),
+    "roll_back": ("patch deployments/",),
+    "scale_up": ("patch deployments", "patch horizontalpodautoscalers"),
+}
+_MOST_PODS = 1000
 _START = timedelta(seconds=20)  # of one pod, where nothing was measured yet
 
 
@@ -52,6 +60,8 @@ def application_plan(
     for name in sorted(WAYS, key=lambda way: chosen.index(way) if way in chosen else len(chosen)):
         option = _option(name, facts.deployment, diagnosis, wanted)
         option = _judged(_measured(option, measured), policies, wanted.severity)
+        option = _asked_first(option) if diagnosis.cause is Cause.UNKNOWN else option
+        option = _permitted(option, facts)
         if option.rejected is None and name not in chosen:
             option = option.without(_why_not(name, diagnosis))
         options.append(option)
@@ -64,6 +74,11 @@ def application_plan(
         facts=_facts(facts, diagnosis),
         options=tuple(options),
     )
+
+
+def replicas_refusal(replicas: int) -> str | None:
+    """Why nobody can mean so many pods, or None."""
+    return None if 1 <= replicas <= _MOST_PODS else f"{replicas} pods: 1 to {_MOST_PODS}"
 
 
 def closed_way(plan: Plan, option: str) -> Refusal | None:
@@ -87,6 +102,7 @@ def no_way(plan: Plan, diagnosis: Diagnosis, deployment: DeploymentFacts) -> Ref
         Cause.CACHE: "recover the cache (runbook, scenario 3); restarts of the application do not cure it",
         Cause.DATABASE_PATH: f"look at the network between them: {kubectl} get networkpolicies; and at DATABASE_URL",
         Cause.CACHE_PATH: f"look at the network between them: {kubectl} get networkpolicies; and at REDIS_URL",
+        Cause.PATH: "look at the way to it: DNS, certificate, load balancer, ingress; and at application.health_url",
         Cause.STOPPED: f"when it may run again: {kubectl} scale deployment/{name} --replicas=3",
         Cause.PAUSED: f"when it may go on: {kubectl} rollout resume deployment/{name}",
         Cause.QUOTA: f"raise the quota: {kubectl} describe resourcequota; then run this again",
@@ -122,20 +138,23 @@ def _option(name: str, deployment: DeploymentFacts, diagnosis: Diagnosis, wanted
         case "scale-up":
             return _scale_up(deployment, wanted)
         case _:
-            return _roll_back(deployment, diagnosis)
+            return _roll_back(deployment, diagnosis, asked_for=wanted.option == "roll-back")
 
 
 def _scale_up(deployment: DeploymentFacts, wanted: Wanted) -> Option:
     limits, what = deployment.autoscaler, f"run {wanted.replicas} pods instead of {deployment.wanted}"
-    if limits and not limits.minimum <= wanted.replicas <= limits.maximum:
-        what += f" and move the limits of {limits.name} ({limits.minimum} to {limits.maximum})"
+    if limits:
+        what += f", and have {limits.name} ({limits.minimum} to {limits.maximum}) keep that"
     enough = f"{deployment.wanted} pods are wanted already" if deployment.wanted >= wanted.replicas else None
     return _made("scale-up", "Scale up", (PlannedAction("scale_up", what, wanted.replicas),), _START, enough)
 
 
-def _roll_back(deployment: DeploymentFacts, diagnosis: Diagnosis) -> Option:
+def _roll_back(deployment: DeploymentFacts, diagnosis: Diagnosis, *, asked_for: bool) -> Option:
     before = next((one for one in deployment.revisions if one.number == diagnosis.good_revision), None)
     before = before or version_before(deployment, diagnosis.cause)
+    if before is None and asked_for:  # a version can be bad and come up
+        older = [one for one in deployment.revisions if deployment.revision and one.number < deployment.revision.number]
+        before = max(older, key=lambda one: one.number, default=None)
     if before is None:
         newest = deployment.revision
         shown = f"the newest version ({newest.number}) has run" if newest else "no version is known"
@@ -168,6 +187,23 @@ def _judged(option: Option, policies: PolicySettings, severity: str) -> Option:
     return judged
 
 
+def _asked_first(option: Option) -> Option:
+    """What is not understood is not acted on unasked."""
+    return replace(
+        option,
+        actions=tuple(replace(one, policy="approve" if one.policy == "auto" else one.policy) for one in option.actions),
+    )
+
+
+def _permitted(option: Option, facts: ApplicationFacts) -> Option:
+    """The option without what the cluster does not let us do: nothing is begun that stops half way."""
+    needed = {right for one in option.actions for right in _RIGHTS.get(one.name, ())}
+    missing = next((one for one in facts.not_permitted if one.startswith(tuple(needed))), None) if needed else None
+    if missing is None or option.rejected:
+        return option
+    return option.without(f"we may not {missing}: kubectl apply -f deployments/kubernetes/")
+
+
 def _why_not(name: str, diagnosis: Diagnosis) -> str:
     """Why a way that could be gone is not taken."""
     match name, diagnosis.cause:
@@ -192,12 +228,14 @@ def _facts(facts: ApplicationFacts, diagnosis: Diagnosis) -> tuple[PlanFact, ...
     version = str(deployment.revision.number) if deployment.revision else "unknown"
     return (
         PlanFact("cause", diagnosis.cause, decisive=True),
+        PlanFact("deployment", f"{deployment.namespace}/{deployment.name}", decisive=True),
         PlanFact("seen", diagnosis.detail),
         PlanFact("health check", answer),
         PlanFact("pods ready", f"{deployment.ready} of {deployment.wanted}"),
         PlanFact("version", version, decisive=True),
         PlanFact("image", ", ".join(deployment.images), decisive=True),
         *((PlanFact("autoscaler", f"{limits.name}: {limits.minimum} to {limits.maximum}"),) if limits else ()),
+        *(PlanFact("not permitted", one) for one in facts.not_permitted),
         *(PlanFact("not seen", one) for one in facts.unseen),
     )
 

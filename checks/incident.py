@@ -74,7 +74,7 @@ def state_of(known: Incident) -> str:
     """How far it is, in a word."""
     if known.closed_at:
         return "closed"
-    return "recovered" if Moment.RECOVERED in known.moments else "open"
+    return "recovered" if stays_recovered(known) else "open"
 
 
 def needs_somebody(known: Incident) -> bool:

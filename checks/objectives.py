@@ -12,15 +12,18 @@ from recovery.settings import ObjectivesSettings
 
 @dataclass(frozen=True)
 class Measured:
-    """One promise: what was promised and what was measured."""
+    """One promise: what was promised and what was measured; `at_least` when only a part of it is known."""
 
     metric: str
     target: timedelta
     actual: timedelta | None
+    at_least: timedelta | None = None
 
     @property
     def met(self) -> bool | None:
-        return None if self.actual is None else self.actual < self.target
+        if self.actual is not None:
+            return self.actual < self.target
+        return False if self.at_least is not None and self.at_least >= self.target else None
 
 
 def measured_recovery(
@@ -38,7 +41,13 @@ def incident_metrics(objectives: ObjectivesSettings, incident: Incident) -> tupl
     return (
         Measured("Time to Detection", objectives.ttd, incident.took(Moment.OCCURRED, Moment.DETECTED)),
         Measured("Time to Acknowledgment", objectives.tta, incident.took(Moment.DETECTED, Moment.ACKNOWLEDGED)),
-        Measured("Time to Recovery", objectives.rto, incident.took(Moment.OCCURRED, Moment.RECOVERED)),
+        Measured(
+            "Time to Recovery",
+            objectives.rto,
+            incident.took(Moment.OCCURRED, Moment.RECOVERED),
+            # When it began is not always known; that it was noticed is.
+            at_least=incident.took(Moment.DETECTED, Moment.RECOVERED),
+        ),
         Measured("Data Loss", objectives.rpo, incident.data_loss),
     )
 
@@ -50,11 +59,17 @@ def metric_rows(measured: Iterable[Measured]) -> list[dict[str, str]]:
         {
             "Metric": one.metric,
             "Target": f"< {exact_span(one.target)}",
-            "Actual": exact_span(one.actual),
+            "Actual": _measured(one),
             "Met": met[one.met],
         }
         for one in measured
     ]
+
+
+def _measured(one: Measured) -> str:
+    if one.actual is None and one.at_least is not None:
+        return f"at least {exact_span(one.at_least)}"
+    return exact_span(one.actual)
 
 
 def recovery_point(reached: ReachedPoint) -> datetime | None:

@@ -5,18 +5,18 @@ from datetime import timedelta
 from typing import Literal
 
 from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
-from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way
+from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way, replicas_refusal
 from checks.run_names import application_failure_name
 from checks.severity import severity_of
-from recovery.errors import VerificationFailed
+from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
 from recovery.facts import ApplicationFacts, Mode, Outcome, Plan, PlannedAction, RecoveryReport
-from recovery.gate import granted
+from recovery.gate import granted, require
 from recovery.incident import IncidentFolder, new_incident_id
 from recovery.site import site
-from tasks.application import verify_application_healthy
+from tasks.application import Component, verify_application_healthy
 from tasks.application_evidence import keep_application_facts
 from tasks.approval import await_approval
-from tasks.clock import Clock, incident_under_way, note_clock, read_clock
+from tasks.clock import Clock, incident_under_way, is_known, note_clock, read_clock
 from tasks.history import measured_recoveries
 from tasks.incidents import in_incident, note_event, publish_metrics, recovered, set_severity
 from tasks.plans import show_plan
@@ -24,7 +24,6 @@ from tasks.site_lease import holding_site
 from tasks.step import note, runbook
 from tasks.ways import go_ways
 from tasks.workloads import (
-    Component,
     delete_failed_pods,
     follow_rollout,
     read_application_facts,
@@ -78,26 +77,39 @@ def application_failure(
         take_over: why this run takes the site from another recovery that is dead.
         drill: it was broken on purpose.
     """
+    require(replicas_refusal(replicas), next_step="as many as there is room for")
     request = Request(mode, component, option, replicas, read_clock(occurred, detected, started_by))
     known = incident or incident_under_way(SCENARIO, drill=drill)
     if mode == "plan":
         return looked(request, known or "none")
     name = known or new_incident_id()
     with holding_site(name, take_over=take_over):
-        facts = read_application_facts(component)
+        facts = first_look(request, name, drill=drill)
         diagnosis = diagnose(facts)
-        if diagnosis.cause is Cause.NOTHING and known is None and option == "best":
-            return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none"))
+        if diagnosis.cause is Cause.NOTHING and option == "best" and not is_known(name):
+            return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none", "SEV-4"))
         with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail) as opened:
             note_clock(request.clock, first_trace(facts, diagnosis))
             return recover(facts, diagnosis, request, opened)
+
+
+def first_look(request: Request, incident: str, *, drill: bool) -> ApplicationFacts:
+    """Look; a cluster that does not answer, or an incident that goes on, is noted as such before the run ends."""
+    try:
+        return read_application_facts(request.component)
+    except RecoveryError as error:
+        if isinstance(error, TargetUnreachable) or is_known(incident):
+            with in_incident(SCENARIO, incident, drill=drill, summary=error.problem):
+                note_clock(request.clock, None)
+                raise
+        raise
 
 
 def looked(request: Request, incident: str) -> RecoveryReport:
     """Look, say what would be done, and stop."""
     facts = read_application_facts(request.component)
     diagnosis = diagnose(facts)
-    plan = plan_of(facts, diagnosis, request, incident)
+    plan = plan_of(facts, diagnosis, request, incident, severity_seen(facts))
     show_plan(plan)
     return report("planned", None, diagnosis, plan)
 
@@ -118,23 +130,31 @@ def recover_once(
     facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder
 ) -> RecoveryReport:
     """One plan, from the question to the proof."""
-    deployment = facts.deployment
-    severity = set_severity(severity_of(deployment.ready, deployment.wanted, facts.health.green))
+    plan = plan_of(facts, diagnosis, request, opened.id, set_severity(severity_seen(facts)))
     keep_application_facts(facts)
-    plan = plan_of(facts, diagnosis, request, opened.id, severity)
     show_plan(plan)
     refuse_what_does_not_help(plan, diagnosis, facts, request.option)
-    await_approval(plan, opened, request.mode)
+    if await_approval(plan, opened, request.mode):
+        now = read_application_facts(request.component)
+        if plan_of(now, diagnose(now), request, opened.id, plan.severity).digest != plan.digest:
+            note("the site has changed since the approval was asked: another plan")
+            return recover_once(now, diagnose(now), request, opened)
+    deployment = facts.deployment
     if not plan.chosen:  # a run before this one has done it
-        prove(deployment.name)
-    done = go_ways(plan, lambda step: act(step, deployment.name, opened), lambda: prove(deployment.name))
+        prove(deployment.name, request.component)
+    done = go_ways(
+        plan, lambda step: act(step, deployment.name, opened), lambda: prove(deployment.name, request.component)
+    )
     recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
     return report("recovered", opened, diagnosis, plan, done)
 
 
-def plan_of(
-    facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, incident: str, severity: str = "SEV-4"
-) -> Plan:
+def severity_seen(facts: ApplicationFacts) -> str:
+    """How bad it is by what users see."""
+    return severity_of(facts.deployment.ready, facts.deployment.wanted, not facts.health.down)
+
+
+def plan_of(facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, incident: str, severity: str) -> Plan:
     """The plan for what was seen."""
     wanted = Wanted(site().settings.site.name, incident, severity, request.replicas, request.option)
     return application_plan(facts, diagnosis, wanted, site().settings.approval.policy, measured_recoveries(SCENARIO))
@@ -162,10 +182,10 @@ def act(step: PlannedAction, name: str, opened: IncidentFolder) -> None:
             scale_up(name, step.value or 0)
 
 
-def prove(name: str) -> None:
+def prove(name: str, component: Component) -> None:
     """Every pod is new and ready, and the application's own health check is green."""
     follow_rollout(name)
-    verify_application_healthy(_HEALTHY_SECONDS)
+    verify_application_healthy(_HEALTHY_SECONDS, component)
 
 
 def restart_token(opened: IncidentFolder) -> str:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from checks.run_names import application_scale_back_name
 from recovery.incident import new_incident_id
-from tasks.application import verify_application_healthy
+from tasks.application import Component, verify_application_healthy
 from tasks.clock import scaled_in
 from tasks.site_lease import holding_site
 from tasks.step import note, runbook
-from tasks.workloads import Component, deployment_of, follow_rollout, read_deployment, scale_back
+from tasks.workloads import deployment_of, follow_rollout, read_deployment, scale_back
 
 _HEALTHY_SECONDS = 120.0
 
@@ -40,11 +40,14 @@ def application_scale_back(
     with holding_site(incident or new_incident_id(), take_over=take_over):
         before = read_deployment(name)
         size = scale_back(name)
-        if size is None:
+        if size is None and before.rolled_out:
             note(f"{name} has no former size to return to; it runs {before.wanted} pods")
+            scaled_in(incident, name)  # a run before this one may have been killed after it scaled
             return ScaledBack(name, before.wanted, before.wanted, False)
         follow_rollout(name)
-        verify_application_healthy(_HEALTHY_SECONDS)
+        verify_application_healthy(_HEALTHY_SECONDS, component)
         scaled_in(incident, name)
+        if size is None:
+            return ScaledBack(name, before.wanted, before.wanted, False)
         note(f"{name} runs {size} pods again instead of {before.wanted}")
         return ScaledBack(name, before.wanted, size, True)

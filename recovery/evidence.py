@@ -38,10 +38,8 @@ def _file(name: str, data: bytes) -> EvidenceFile:
 def _masked(content: str | bytes) -> bytes:
     if isinstance(content, str):
         return redact(content).encode(errors="replace")
-    try:
-        return redact(content.decode()).encode()
-    except UnicodeDecodeError:
-        return content  # no text: a secret in it would not look like one
+    # One odd byte in a log must not let a password through.
+    return redact(content.decode(errors="surrogateescape")).encode(errors="surrogateescape")
 
 
 def _plain_name(name: str) -> str:

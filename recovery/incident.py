@@ -47,7 +47,8 @@ class IncidentFolder:
     @property
     def events_file(self) -> Path:
         """What this machine noted. Its name is nobody else's, also when two machines have one name."""
-        mine = [one for one in self._event_files(self.folder) if one.startswith(f"events.{_machine()}-")]
+        ours = re.compile(rf"events\.{re.escape(_machine())}-[0-9a-f]{{8}}\.jsonl")
+        mine = [one for one in self._event_files(self.folder) if ours.fullmatch(one)]
         return self.folder / (mine[0] if mine else f"events.{_machine()}-{secrets.token_hex(4)}.jsonl")
 
     @property

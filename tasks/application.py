@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Literal
+
 from checks.application_cause import SLOW_SECONDS
 from recovery.adapters.postgres.connection import connect
 from recovery.errors import TargetUnreachable, VerificationFailed
@@ -15,11 +18,24 @@ _HERE_SECONDS = 3
 _PAUSE_SECONDS = 0.5
 
 
+Component = Literal["backend", "frontend"]
+
+
+def url_of(component: Component) -> str | None:
+    """Where a component says how it is; None when the settings do not tell."""
+    settings = site().settings.application
+    return settings.health_url if component == "backend" else settings.frontend_url
+
+
 @probe
-def read_health() -> HealthFacts:
-    """Ask the application's health check three times; the worst answer counts, for one pod of several may be ill."""
-    seen = [site().application.look() for _ in range(_LOOKS)]
-    return max(seen, key=lambda one: (not one.green, one.seconds))
+def read_health(component: Component) -> HealthFacts:
+    """Ask the health check three times; the worst answer counts, for one pod of several may be ill."""
+    url = url_of(component)
+    if url is None:
+        return HealthFacts(200, 0.0, {}, "not asked: application.frontend_url is not set")
+    seen = [site().application.look(url) for _ in range(_LOOKS)]
+    worst = max(seen, key=lambda one: (not one.green, one.seconds))
+    return replace(worst, looks=_LOOKS, red_looks=sum(not one.green for one in seen))
 
 
 @probe
@@ -43,16 +59,18 @@ def find_cache_problem() -> str:
 
 
 @verify
-def verify_application_healthy(seconds: float) -> HealthFacts:
+def verify_application_healthy(seconds: float, component: Component = "backend") -> HealthFacts:
     """Wait until the application's own health check is green three times in a row.
 
     Waits: up to `seconds`. Raises: VerificationFailed with what it says instead.
     """
-    in_a_row = 0
+    in_a_row, url = 0, url_of(component)
+    if url is None:
+        return HealthFacts(200, 0.0, {}, "not asked: application.frontend_url is not set")
 
     def look() -> HealthFacts:
         nonlocal in_a_row
-        seen = site().application.look()
+        seen = site().application.look(url)
         in_a_row = in_a_row + 1 if seen.green and seen.seconds < SLOW_SECONDS else 0
         return seen
 

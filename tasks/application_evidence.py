@@ -17,7 +17,10 @@ from tasks.step import probe, warn
 def keep_application_facts(facts: ApplicationFacts) -> None:
     """Keep the facts, the events, the logs and the deployment's specification, before a restart takes them away."""
     keep_evidence(
-        "facts.json", _json(asdict(facts.deployment) | {"health": asdict(facts.health), "behind": facts.behind})
+        "facts.json",
+        _json(
+            asdict(facts.deployment) | {"health": asdict(facts.health), "behind": facts.behind, "unseen": facts.unseen}
+        ),
     )
     keep_evidence("events.json", _json([asdict(one) for one in facts.events]))
     if facts.usage is not None:

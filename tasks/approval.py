@@ -14,28 +14,29 @@ from recovery.site import site
 from tasks.approval_form import ApprovalForm
 from tasks.incidents import note_event, note_moment
 from tasks.plans import plan_in_short
-from tasks.step import in_flow_run, note, warn
+from tasks.step import call_out, in_flow_run, note, warn
 
 _LOOK_SECONDS = 0.5
 
 
-def await_approval(plan: Plan, incident: IncidentFolder, mode: Mode) -> None:
+def await_approval(plan: Plan, incident: IncidentFolder, mode: Mode) -> bool:
     """Wait until a person has said yes to this plan, when one of its steps needs that.
 
     Waits: as long as [approval] wait_minutes says; then nobody has answered. The answer is a file in the incident's
-    folder that can be made once: the first one counts, whichever way it came.
+    folder that can be made once: the first one counts, whichever way it came. Returns whether it was waited for: what
+    was seen before may have changed meanwhile, so look again.
     Raises: NotApproved; nothing was changed.
     """
     needed = plan.to_approve
     if not needed:
         note_moment(Moment.DECIDED)
-        return
+        return False
     approvals = Approvals(incident.folder / "approvals")
     if known := approvals.granted(plan.digest):
         note(f"this very plan was approved by {known.by} at {known.at:%H:%M:%S} UTC")
         if not _is_noted(known, incident):  # the run that asked was killed before it could
             _note_answer(known)
-        return
+        return False
     steps = ", ".join(step.name for step in needed)
     if mode == "auto":
         raise NotApproved(
@@ -43,6 +44,7 @@ def await_approval(plan: Plan, incident: IncidentFolder, mode: Mode) -> None:
             "run it with --mode=approve, or let the policy allow it",
         )
     _act_on(_asked(approvals, plan, incident, steps), plan)
+    return True
 
 
 def _asked(approvals: Approvals, plan: Plan, incident: IncidentFolder, steps: str) -> Answer | None:
@@ -50,7 +52,7 @@ def _asked(approvals: Approvals, plan: Plan, incident: IncidentFolder, steps: st
     wait = timedelta(seconds=site().settings.approval.wait_seconds)
     request = approvals.ask(plan.digest, steps, wait=wait)
     note_event("approval asked", digest=plan.digest, steps=steps, until=request.until)
-    note(
+    call_out(
         f"waiting for a yes to {steps} until {request.until:%H:%M:%S} UTC. From another shell: "
         f'recover approve {incident.id} --by NAME --reason "…"'
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from checks.incident import open_tasks, task_name
+from checks.incident import handed_over_to, open_tasks, stays_recovered, task_name
 from checks.moment import read_moment
 from recovery.errors import GateRefused
 from recovery.facts import Incident, Moment
@@ -17,6 +17,8 @@ from tasks.known_incidents import read_incidents
 from tasks.step import warn
 
 _LOOK_SECONDS = 5.0
+
+_SAME_NIGHT = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,24 @@ def note_clock(clock: Clock, first_trace: datetime | None) -> None:
 def incident_under_way(scenario: str, *, drill: bool) -> str | None:
     """The incident of this scenario that is neither recovered nor closed on this machine: who runs it again means that.
 
-    The newest one, when there are several.
+    The newest one, when there are several. One of which nothing was heard for a day, or that was handed over, is another
+    trouble: its clock is not tonight's.
     """
     known = read_incidents(seconds=None).incidents  # one that cannot be read must not end a recovery
     going = [one for one in known if _goes_on(one, scenario, drill)]
     return max(going, key=lambda one: one.events[-1].at).id if going else None
 
 
+def is_known(incident: str) -> bool:
+    """Whether something was noted of this incident on this machine before."""
+    return any(one.id == incident and one.events for one in read_incidents(seconds=None).incidents)
+
+
 def _goes_on(one: Incident, scenario: str, drill: bool) -> bool:
-    over = one.closed_at or Moment.RECOVERED in one.moments
-    return bool(one.events) and one.scenario == scenario and one.drill == drill and not over
+    if not one.events or one.scenario != scenario or one.drill != drill:
+        return False
+    over = one.closed_at or stays_recovered(one) or handed_over_to(one)
+    return not over and datetime.now(UTC) - one.events[-1].at < _SAME_NIGHT
 
 
 def _past(name: str, text: str, now: datetime) -> datetime:
@@ -75,8 +85,13 @@ def _past(name: str, text: str, now: datetime) -> datetime:
 def scaled_in(incident: str | None, deployment: str) -> None:
     """Note in every incident that has it open, whichever machine opened it, that the size is the former one again."""
     done = {"task": "scale-back", "deployment": deployment}
-    for known in read_incidents(seconds=_LOOK_SECONDS).incidents:
-        if incident in (None, known.id) and task_name(done) in {one.name for one in open_tasks(known)}:
+    seen = read_incidents(seconds=_LOOK_SECONDS)
+    for one in seen.unseen:
+        warn(f"whether an incident has {task_name(done)} open could not be looked at: {one}")
+    if incident and incident not in {known.id for known in seen.incidents}:
+        warn(f"incident {incident} is not known here: nothing is noted of it")
+    for known in seen.incidents:
+        if incident in (None, known.id) and task_name(done) in {task.name for task in open_tasks(known)}:
             folder = open_incident_folder(site().incidents_dir, known.id)
             folder.note("task done", **done)
             copies = IncidentCopies(folder)

@@ -82,7 +82,8 @@ class IncidentCopies:
                 self._changed.notify_all()
 
     def _add_what_is_missing(self, there: Mapping[str, int]) -> None:
-        files = [file for file in self._incident.own_files() if there.get(self._name(file)) != file.lstat().st_size]
+        # Shorter than what is there is an older state of it, from a snapshot: events are only ever added.
+        files = [file for file in self._incident.own_files() if there.get(self._name(file), -1) < file.lstat().st_size]
         with self._changed:
             self._missing |= dict.fromkeys(files)
             self._all = False

@@ -38,7 +38,9 @@ def plan_lines(plan: Plan) -> list[str]:
     cause = {one.name: one.value for one in plan.facts}
     lines = [f"{cause.get('cause', 'unknown')}: {cause.get('seen', '')}"]
     for number, one in enumerate(plan.chosen, 1):
-        lines.append(f"{number}. {one.title}: {_steps(one)} (about {shown_span(one.expected_recovery)}, loses nothing)")
+        lines.append(
+            f"{number}. {one.title}: {_steps(one)} (about {shown_span(one.expected_recovery)}, loses {_loss(one)})"
+        )
     return [*lines, f"plan {plan.digest[:12]}" if plan.chosen else "nothing is done"]
 
 
@@ -94,6 +96,10 @@ def _row(number: int, option: Option) -> dict[str, str]:
         "data loss": f"{option.expected_loss.total_seconds():.0f} s" if taken else "",
         "from": option.basis if taken else "",
     }
+
+
+def _loss(option: Option) -> str:
+    return shown_span(option.expected_loss) if option.expected_loss else "nothing"
 
 
 def _steps(option: Option) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from recovery.errors import VerificationFailed
+from recovery.errors import GateRefused, VerificationFailed
 from recovery.facts import Option, Plan, PlannedAction
+from recovery.lease import require_still_held
 from tasks.incidents import note_event
 from tasks.step import warn
 
@@ -23,9 +24,15 @@ def go_ways(plan: Plan, act: Callable[[PlannedAction], None], prove: Callable[[]
         gone.append(way.name)
         try:
             for step in way.actions:
+                require_still_held()
                 note_event("action", name=step.name, what=step.what)
                 act(step)
             prove()
+        except GateRefused as error:
+            _note(way, begin, "failed", error.problem)
+            if gone[1:]:  # the way before it has changed something
+                raise VerificationFailed(error.problem, error.next_step) from error
+            raise
         except VerificationFailed as error:
             _note(way, begin, "failed", error.problem)
             if way is plan.chosen[-1]:

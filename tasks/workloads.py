@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
-from recovery.errors import RecoveryError, SettingsInvalid, VerificationFailed
+from recovery.errors import RecoveryError, SettingsInvalid, TargetUnreachable, VerificationFailed
 from recovery.facts import ApplicationFacts, DeploymentFacts, PodFacts, PodUsage, Rollout, WorkloadEvent
 from recovery.site import site
-from tasks.application import find_cache_problem, find_database_problem, read_health
+from tasks.application import Component, find_cache_problem, find_database_problem, read_health, url_of
 from tasks.artifacts import ProgressArtifact
 from tasks.step import ProgressReporter, action, note, probe, run_together, verify, warn
-
-Component = Literal["backend", "frontend"]
 
 _LOG_LINES = 100  # the runbook's --tail
 _LOGS = 6  # pods whose log is kept; those in trouble first
@@ -54,18 +53,25 @@ def read_usage(deployment: DeploymentFacts) -> tuple[PodUsage, ...] | None:
 
 
 @probe
+def read_missing_rights(name: str) -> tuple[str, ...]:
+    """Ask the cluster what we may not do to the deployment, before anything is begun."""
+    return site().workloads.missing_rights(name)
+
+
+@probe
 def read_logs(deployment: DeploymentFacts) -> dict[str, str]:
     """Read the last lines of the pods, those in trouble first; of one that restarted also those from before."""
-    found = {}
-    for pod in sorted(deployment.pods, key=lambda one: one.ready)[:_LOGS]:
-        with suppress(RecoveryError):  # it is being made, or just gone
-            found[pod.name] = _log(pod)
-    return found
+    pods = sorted(deployment.pods, key=lambda one: one.ready)[:_LOGS]
+    logs = run_together(*(partial(_log, pod) for pod in pods)) if pods else []
+    return {pod.name: log for pod, log in zip(pods, logs, strict=True)}
 
 
 def _log(pod: PodFacts) -> str:
     workloads = site().workloads
-    text = workloads.read_log(pod.name, lines=_LOG_LINES)
+    try:
+        text = workloads.read_log(pod.name, lines=_LOG_LINES)
+    except RecoveryError as error:  # it is being made, or just gone
+        return f"--- not read: {error.problem} ---"
     if any(one.restarts for one in pod.containers):
         with suppress(RecoveryError):
             text = f"{workloads.read_log(pod.name, lines=_LOG_LINES, previous=True)}\n--- restarted ---\n{text}"
@@ -88,22 +94,31 @@ def read_application_facts(component: Component) -> ApplicationFacts:
 
     deployment, health, database, cache = run_together(
         lambda: read_deployment(name),
-        read_health,
+        lambda: read_health(component),
         if_possible("database", find_database_problem, None),
         if_possible("cache", find_cache_problem, None),
     )
+    if url_of(component) is None:
+        unseen.append(f"{component}'s page: application.frontend_url is not set; its pods alone say how it is")
     empty: tuple[Any, ...] = ()
-    events, usage, logs = run_together(
+    events, usage, rights, logs = run_together(
         if_possible("events", lambda: read_events(deployment), empty),
         if_possible("usage", lambda: read_usage(deployment), None),
+        if_possible("rights", lambda: read_missing_rights(name), empty),
         if_possible("logs", lambda: read_logs(deployment), {}),
     )
     unseen += deployment.unseen
     for one in unseen:
         warn(f"could not look at the {one}")
+    for right in rights:
+        warn(f"we may not {right}: kubectl apply -f deployments/kubernetes/")
     looked_at = {"database": database, "redis": cache}
     behind = {part: problem or None for part, problem in looked_at.items() if problem is not None}
-    return ApplicationFacts(health, deployment, events, usage, logs, behind, datetime.now(UTC), tuple(unseen))
+    if component == "frontend":
+        behind = {}  # it needs neither
+    return ApplicationFacts(
+        health, deployment, events, usage, logs, behind, datetime.now(UTC), tuple(rights), tuple(unseen)
+    )
 
 
 @action
@@ -161,7 +176,12 @@ def follow_rollout(name: str) -> DeploymentFacts:
     """
     bar = ProgressArtifact("rollout", f"Rollout of {name}")
     seconds = float(site().settings.kubernetes.rollout_seconds)
-    rollout, deployment = site().workloads.follow_rollout(name, seconds=seconds, on_progress=ProgressReporter(bar))
+    try:
+        rollout, deployment = site().workloads.follow_rollout(name, seconds=seconds, on_progress=ProgressReporter(bar))
+    except TargetUnreachable as error:  # it was asked again and again until the deadline: not once more from the start
+        raise VerificationFailed(
+            error.problem, "the rollout goes on by itself; when the cluster answers, run it again"
+        ) from error
     if not rollout.done:
         raise VerificationFailed(_hangs(name, rollout), "the reason is named above; run it again when it is mended")
     bar.end()

@@ -14,6 +14,8 @@ from recovery.settings.services import ApplicationSettings
 
 _ANSWER_SECONDS = 10.0  # a health check that takes longer says that something is wrong
 
+_LONGEST_ANSWER = 65536
+
 _LONGEST_VERSION = 100
 
 
@@ -30,22 +32,41 @@ class Application:
         answer = self._ask()[1]
         return _in_short(str(answer["version"])) if "version" in answer else None
 
-    def look(self) -> HealthFacts:
-        """What the health check says; that nothing answers is a fact."""
+    def look(self, url: str | None = None) -> HealthFacts:
+        """What the health check, or another page, says; that nothing answers is a fact."""
         begin = time.monotonic()
-        status, said, problem = self._ask()
+        status, said, problem = self._ask(url)
         return HealthFacts(status, time.monotonic() - begin, _parts(said), problem)
 
-    def _ask(self) -> tuple[int, dict[str, object], str]:
+    def _ask(self, url: str | None = None) -> tuple[int, dict[str, object], str]:
         """The health check's status (0 when nothing answers), what it says, and why nothing answers."""
+        status = 0
         try:
-            with open_url(self._settings.health_url, seconds=_ANSWER_SECONDS) as response:
-                return response.status, _object(response.read()), ""
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, _object(error.read()), ""
+            with self._answer(url or self._settings.health_url) as response:
+                status = response.status or 0
+                return status, _object(_read(response)), ""
         except (OSError, http.client.HTTPException) as error:
-            return 0, {}, str(getattr(error, "reason", "") or error) or type(error).__name__
+            # A status whose body was cut off, or never ended, is an answer of the gateway all the same.
+            return status, {}, str(getattr(error, "reason", "") or error) or type(error).__name__
+
+    @staticmethod
+    def _answer(url: str) -> http.client.HTTPResponse | urllib.error.HTTPError:
+        """Whatever it answers with, 503 too."""
+        try:
+            return open_url(url, seconds=_ANSWER_SECONDS)
+        except urllib.error.HTTPError as error:
+            return error
+
+
+def _read(response: http.client.HTTPResponse | urllib.error.HTTPError) -> bytes:
+    """What it says, as far as a health check can be long, and within the time of one answer."""
+    deadline, body = time.monotonic() + _ANSWER_SECONDS, b""
+    while len(body) < _LONGEST_ANSWER and time.monotonic() < deadline:
+        piece = response.read1(_LONGEST_ANSWER) if hasattr(response, "read1") else response.read(_LONGEST_ANSWER)
+        if not piece:
+            break
+        body += piece
+    return body
 
 
 def _parts(said: dict[str, object]) -> dict[str, str]:
@@ -73,6 +94,6 @@ def open_url(url: str, *, seconds: float) -> http.client.HTTPResponse:
 def _object(body: bytes) -> dict[str, object]:
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

@@ -20,14 +20,19 @@ class RedisServer:
     def problem(self, *, seconds: float) -> str:
         """Why it does not answer a PING in time; nothing when it does.
 
-        Raises: SettingsInvalid when it answers and does not take our password.
+        Raises: SettingsInvalid when it is not known where it is, or when it answers and does not let us in.
         """
         forget_the_shell()
+        if "host" not in self._settings.model_fields_set:
+            raise SettingsInvalid("[redis] host is not set", "write where Redis is: host = … in [redis]")
         where = f"{self._settings.host}:{self._settings.port}"
         client = redis.Redis(
             host=self._settings.host,
             port=self._settings.port,
+            username=self._settings.user,
             password=self._password,
+            ssl=self._settings.tls,
+            ssl_ca_certs=str(self._settings.ca_file) if self._settings.ca_file else None,
             socket_connect_timeout=seconds,
             socket_timeout=seconds,
             retry=Retry(NoBackoff(), 0),

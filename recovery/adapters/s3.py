@@ -118,6 +118,14 @@ class DocumentBucket:
         return self._client
 
     def _typed(self, error: BotoCoreError | ClientError) -> RecoveryError:
+        if (
+            isinstance(error, ClientError)
+            and error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500
+        ):
+            return TargetUnreachable(
+                f"bucket {self._bucket} cannot answer now: {error.response.get('Error', {}).get('Code', 'no reason')}",
+                "check the region's state",
+            )
         if isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code", "unknown error")
             return SettingsInvalid(

@@ -11,7 +11,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from recovery.errors import Busy, SettingsInvalid
+from recovery.errors import Busy, GateRefused, RecoveryError
 from recovery.roles import VersionedDocument, VersionedDocuments
 
 
@@ -38,6 +38,7 @@ class HeldLease:
     token: int
     version: str
     holder: Holder
+    renewals: int = 0
 
 
 class SiteLease:
@@ -49,10 +50,11 @@ class SiteLease:
     def take(self, holder: Holder, *, take_over: bool = False) -> HeldLease:
         """Take the lease; a stale one is taken over, one that is held only with `take_over`.
 
-        Raises: Busy naming the holder. TargetUnreachable when the bucket does not answer.
+        Raises: Busy naming the holder. GateRefused when what is there is no lease: only `take_over` replaces that.
+        TargetUnreachable when the bucket does not answer.
         """
         known = self._documents.look(self._name)
-        before = _body(known, self._name)
+        before = _body(known, self._name) if not take_over else _body_or_none(known, self._name)
         if before and not take_over and not _same_place(before, holder) and (refusal := _held(before, known)):
             raise _busy(refusal, before)
         token = int(before.get("token", 0)) + 1
@@ -66,20 +68,25 @@ class SiteLease:
 
         Raises: Busy when somebody took it over. TargetUnreachable.
         """
-        version = self._write(held.token, held.holder, held.version)
+        renewals = held.renewals + 1  # else the object would be the same, and who looked before could not tell
+        version = self._write(held.token, held.holder, held.version, renewals)
         if version is None:
             raise _busy("somebody took this recovery's lease over", self._now())
-        return HeldLease(held.token, version, held.holder)
+        return HeldLease(held.token, version, held.holder, renewals)
 
     def release(self, held: HeldLease) -> None:
         """Let go of it; the token stays, so that the next one is greater. Idempotent."""
         self._documents.swap(self._name, json.dumps({"token": held.token}).encode(), held.version)
 
     def _now(self) -> dict[str, Any]:
-        return _body(self._documents.look(self._name), self._name)
+        """Who holds it now, as far as that can be read: that it is not ours is known already."""
+        try:
+            return _body_or_none(self._documents.look(self._name), self._name)
+        except RecoveryError:
+            return {}
 
-    def _write(self, token: int, holder: Holder, version: str | None) -> str | None:
-        content = json.dumps({"token": token, "holder": asdict(holder)}).encode()
+    def _write(self, token: int, holder: Holder, version: str | None, renewals: int = 0) -> str | None:
+        content = json.dumps({"token": token, "renewals": renewals, "holder": asdict(holder)}).encode()
         return self._documents.swap(self._name, content, version)
 
 
@@ -119,7 +126,15 @@ def _body(known: VersionedDocument | None, name: str) -> dict[str, Any]:
             Holder(**{one.name: holder[one.name] for one in fields(Holder)})
             float(holder["valid_seconds"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise SettingsInvalid(
-            f"the object {name} in the evidence bucket is none of ours", "look at it, and remove it by hand"
+        raise GateRefused(
+            f"the object {name} in the evidence bucket is no lease of ours: nobody can tell who recovers this site",
+            "look at it; then --take-over=WHY replaces it",
         ) from error
     return dict(body)
+
+
+def _body_or_none(known: VersionedDocument | None, name: str) -> dict[str, Any]:
+    try:
+        return _body(known, name)
+    except GateRefused:
+        return {}

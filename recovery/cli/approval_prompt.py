@@ -7,7 +7,7 @@ import select
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from recovery.approval import WAYS
@@ -30,7 +30,11 @@ class Prompt:
         """Show the plan and ask."""
         self._request = request
         print_plan(plan)
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)  # what was typed before the plan was seen is no answer to it
+        if _is_ours_to_read():
+            with suppress(termios.error):  # the terminal was closed: the other ways go on
+                termios.tcflush(
+                    sys.stdin, termios.TCIFLUSH
+                )  # what was typed before the plan was seen is no answer to it
         self._ask()
 
     def heard(self) -> Answer | None:

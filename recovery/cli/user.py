@@ -12,5 +12,5 @@ def who_types() -> str:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         name = str(os.getuid())
-    caller = os.environ.get("SUDO_USER")
+    caller = os.environ.get("SUDO_USER") if os.getuid() == 0 else None  # anybody else can write there what he likes
     return f"{caller} (sudo, {name})" if caller and caller != name else name

@@ -17,11 +17,18 @@ class HealthFacts:
     seconds: float
     checks: Mapping[str, str]  # database: pass | warn | fail
     problem: str = ""
+    looks: int = 1  # how often it was asked, and how often it was not green: this is the worst answer
+    red_looks: int = 0
 
     @property
     def green(self) -> bool:
         """Whether its users are served: `healthy` and `degraded` both answer 200."""
         return self.status == 200
+
+    @property
+    def down(self) -> bool:
+        """Whether it was red each time: one red answer of several is an ill pod, and no outage."""
+        return self.red_looks >= self.looks and not self.green
 
     @property
     def failed_parts(self) -> tuple[str, ...]:
@@ -40,4 +47,5 @@ class ApplicationFacts:
     logs: Mapping[str, str]  # pod → its last lines
     behind: Mapping[str, str | None]  # database, redis: why it does not answer from here; None when it does
     seen_at: datetime
+    not_permitted: tuple[str, ...] = ()  # what we may not do to the deployment
     unseen: tuple[str, ...] = ()  # what could not be looked at, and why

@@ -23,7 +23,6 @@ class PolicySettings(Section):
     restart_application: Policy | BySeverity = Field("auto", description="replace the application's pods in turn")
     roll_back: Policy | BySeverity = Field("approve", description="run the version before the newest one again")
     scale_up: Policy | BySeverity = Field("auto", description="run more pods, and move the autoscaler's limits")
-    scale_back: Policy | BySeverity = Field("auto", description="return to the size from before a scale_up")
 
     def of(self, action: str, severity: str) -> Policy:
         """What holds for an action in an incident of this severity; an unknown action needs a person."""

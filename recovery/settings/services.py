@@ -18,6 +18,9 @@ class RedisSettings(Section):
     host: str = Field("localhost", description="address of the Redis server")
     port: Port = Field(6379, description="its TCP port")
     password: SecretStr | None = Field(None, description="its password or a reference")
+    user: str | None = Field(None, description="its ACL user; unset: the default one")
+    tls: bool = Field(False, description="whether it is reached by TLS, as ElastiCache often is")
+    ca_file: Path | None = Field(None, description="certificate authority of that; unset: the system's")
     log_file: Path | None = Field(
         None, description="its log; unset: the logfile of redis.conf, else redis.log beside it"
     )
@@ -95,6 +98,9 @@ class ApplicationSettings(Section):
     """The application as its users see it."""
 
     health_url: str = Field("https://api.clickview.app/health", pattern=r"^https?://", description="health check")
+    frontend_url: str | None = Field(
+        None, pattern=r"^https?://", description="a page of the frontend; unset: its pods alone say how it is"
+    )
     version: str | None = Field(None, description="version noted on backups; unset: asked of the health check")
 
 

@@ -90,7 +90,7 @@ def _evidence(known: Incident) -> Callable[[IncidentEvent], Evidence]:
 def _told(known: Incident) -> list[Approval]:
     asked: dict[str, datetime] = {}
     found = []
-    for one in known.of_kind("approval asked", "approval"):  # what nobody answered stays asked
+    for one in known.of_kind("approval asked", "approval", "approval unanswered"):
         plan = str(one.details.get("digest", one.details.get("plan", "")))
         if one.event == "approval asked":
             asked[plan] = one.at

@@ -64,7 +64,7 @@ def _run(one: RunStory) -> Lane:
         for step in one.steps
         if step.kind in ("probe", "action", "verify")
     ]
-    return Lane(f"run on {one.machine}" if one.machine else "run"[:_NAME], (whole, *steps))
+    return Lane((f"run on {one.machine}" if one.machine else "run")[:_NAME], (whole, *steps))
 
 
 def _actions(known: Incident) -> Iterator[Lane]:

@@ -99,7 +99,7 @@ def test_too_few_pods_become_five_and_later_three_again(application: Application
     cause_seen(application, "capacity")
     report = recovered(application, "--replicas=11", "--incident=INC-8")
     assert report["done"] == ["scale-up"]
-    assert (len(application.cluster.ready()), application.cluster.limits()) == (11, (3, 11))
+    assert (len(application.cluster.ready()), application.cluster.limits()) == (11, (11, 11))
     assert "scale-back" in application.done("incident", "show", "INC-8").stdout
     application.undo("slow-application")
     scaled = application.done("application", "scale-back", "--component=backend", "--incident=INC-8", "--json").json

@@ -296,19 +296,20 @@ def test_scaled_and_back_without_an_autoscaler(alone: ClusterAlone) -> None:
     assert alone.workloads().scale_back(NAME) is None
 
 
-def test_limits_that_are_not_in_the_way_stay(alone: ClusterAlone) -> None:
+def test_an_autoscaler_keeps_the_size_as_long_as_it_is_noted(alone: ClusterAlone) -> None:
     alone.make()
     autoscaler(alone, 2, 6)
     facts = scaled(alone, 5)
-    assert (facts.scaled_from, facts.scaled_autoscaler, limits(alone)) == (2, None, (2, 6))
+    assert (facts.scaled_from, facts.scaled_autoscaler, limits(alone)) == (2, (2, 6), (5, 6))
     assert alone.workloads().scale_back(NAME) == 2
+    assert limits(alone) == (2, 6)
 
 
 def test_limits_that_are_in_the_way_are_moved_and_put_back(alone: ClusterAlone) -> None:
     alone.make()
     autoscaler(alone, 2, 3)
     facts = scaled(alone, 5)
-    assert (facts.scaled_from, facts.scaled_autoscaler, limits(alone)) == (2, (2, 3), (2, 5))
+    assert (facts.scaled_from, facts.scaled_autoscaler, limits(alone)) == (2, (2, 3), (5, 5))
     facts = scaled(alone, 1)
     assert (facts.scaled_from, facts.scaled_autoscaler, limits(alone)) == (2, (2, 3), (1, 5))
     scaled(alone, 0)  # an autoscaler rests then

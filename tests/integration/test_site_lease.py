@@ -10,7 +10,7 @@ import pytest
 
 from recovery.adapters.s3 import DocumentBucket
 from recovery.adapters.site_lease import HeldLease, Holder, SiteLease
-from recovery.errors import Busy, SettingsInvalid
+from recovery.errors import Busy, GateRefused
 from recovery.settings import load_settings
 from recovery.site import Site
 from sandbox.layout import Sandbox
@@ -86,6 +86,16 @@ def test_a_live_one_is_taken_over_only_when_that_is_said(lease: SiteLease, sandb
 
 def test_what_is_none_of_ours_is_left_alone(lease: SiteLease, sandbox: Sandbox) -> None:
     bucket(sandbox).keep("clickview.lease", b"somebody's notes")
-    with pytest.raises(SettingsInvalid, match=r"the object clickview\.lease in the evidence bucket is none of ours"):
+    with pytest.raises(GateRefused, match=r"the object clickview\.lease in the evidence bucket is no lease of ours"):
         lease.take(HOLDER)
     assert bucket(sandbox).read("clickview.lease") == b"somebody's notes"
+    assert lease.take(HOLDER, take_over=True).token == 1
+
+
+def test_who_looked_while_it_was_stale_does_not_overtake_who_renewed_it(lease: SiteLease, sandbox: Sandbox) -> None:
+    held = lease.take(HOLDER)
+    seen = bucket(sandbox).look("clickview.lease")
+    renewed = lease.renew(held)
+    assert seen is not None and renewed.version != seen.version
+    assert bucket(sandbox).swap("clickview.lease", b"{}", seen.version) is None
+    lease.release(renewed)

@@ -63,7 +63,7 @@ def facts(*pods: PodFacts, status: int = 200, seconds: float = 0.1, **values: An
     """What was seen: three good pods and a green health check, unless said otherwise."""
     pods = pods or (pod(1), pod(2), pod(3))
     seen = ApplicationFacts(
-        health=HealthFacts(status, seconds, {}),
+        health=HealthFacts(status, seconds, {}, looks=3, red_looks=0 if status == 200 else 3),
         deployment=values.pop("deployment", None) or deployment(*pods),
         events=(),
         usage=None,

@@ -120,7 +120,29 @@ def test_young_pods_are_a_rollout_and_old_ones_hang() -> None:
 
 def test_ready_pods_behind_a_gateway_error_hang() -> None:
     assert diagnose(facts(status=502)).cause is Cause.HUNG
-    assert diagnose(facts(status=0)).cause is Cause.HUNG
+
+
+def test_one_red_look_of_three_is_no_outage() -> None:
+    seen = facts(status=502)
+    seen = replace(seen, health=replace(seen.health, red_looks=1))
+    assert not seen.health.down
+    assert diagnose(seen).cause is Cause.UNKNOWN
+
+
+def test_that_nothing_answers_from_here_is_no_word_on_pods_that_are_ready() -> None:
+    assert diagnose(facts(status=0)).cause is Cause.PATH
+
+
+def test_pods_that_failed_long_ago_hide_no_overload() -> None:
+    usage = tuple(PodUsage(f"p{number}", 990, 1, cpu_limit_millicores=1000) for number in range(3))
+    lost = pod(4, ready=False, phase="Failed", reason="Evicted")
+    assert diagnose(facts(pod(1), pod(2), pod(3), lost, status=503, usage=usage)).cause is Cause.OVERLOAD
+
+
+def test_a_moment_that_cannot_be_is_none() -> None:
+    ill = [pod(number, ready=False) for number in (1, 2, 3)]
+    log = {ill[0].name: "2026-02-30 10:00:00 database: connection refused"}
+    assert diagnose(facts(*ill, status=503, logs=log)).cause is Cause.DATABASE_PATH
 
 
 def test_a_slow_application_with_busy_pods_needs_more_of_them() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from checks.application_cause import Cause, diagnose
 from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way
-from recovery.facts import ApplicationFacts, AutoscalerFacts, Plan
+from recovery.facts import ApplicationFacts, AutoscalerFacts, Plan, PodUsage
 from recovery.settings.approval import PolicySettings
 from tests.unit.application_cases import NOW, OLD, deployment, facts, pod, revision, waiting
 
@@ -71,11 +71,11 @@ def test_failed_pods_are_deleted_first_and_a_restart_is_the_second_try() -> None
 
 def test_more_pods_and_the_autoscaler_in_the_way() -> None:
     scaled = AutoscalerFacts("clickview-backend-hpa", 3, 4, 3, 3)
-    seen = facts(status=503, deployment=deployment(pod(1), pod(2), pod(3), autoscaler=scaled))
+    usage = tuple(PodUsage(f"p{number}", 990, 1, cpu_limit_millicores=1000) for number in range(3))
+    seen = facts(status=503, usage=usage, deployment=deployment(pod(1), pod(2), pod(3), autoscaler=scaled))
     plan = planned(seen)
     assert (
-        plan.chosen[0].actions[0].what
-        == "run 5 pods instead of 3 and move the limits of clickview-backend-hpa (3 to 4)"
+        plan.chosen[0].actions[0].what == "run 5 pods instead of 3, and have clickview-backend-hpa (3 to 4) keep that"
     )
 
 
@@ -83,9 +83,24 @@ def test_a_person_may_choose_another_way() -> None:
     plan = planned(facts(pod(1), pod(2), pod(3, ready=False)), option="scale-up")
     assert [one.name for one in plan.chosen] == ["scale-up"]
     assert closed_way(plan, "scale-up") is None
-    refusal = closed_way(planned(facts(), option="roll-back"), "roll-back")
+    assert closed_way(planned(facts(), option="roll-back"), "roll-back") is None, "a version can be bad and come up"
+    first = deployment(pod(1), pod(2), pod(3), revisions=(revision(),))
+    refusal = closed_way(planned(facts(deployment=first), option="roll-back"), "roll-back")
     assert refusal is not None
     assert refusal.problem == "roll-back: the newest version (2) has run, or none is before it"
+
+
+def test_what_is_not_understood_is_asked_first() -> None:
+    plan = planned(facts(status=503))
+    assert [one.name for one in plan.chosen] == ["restart", "scale-up"]
+    assert [one.name for one in plan.to_approve] == ["restart_application", "scale_up"]
+
+
+def test_what_the_cluster_does_not_let_us_do_is_no_way() -> None:
+    seen = replace(new_version_that_has_no_image(), not_permitted=("patch deployments/clickview-backend",))
+    assert rejected(planned(seen))["roll-back"] == (
+        "we may not patch deployments/clickview-backend: kubectl apply -f deployments/kubernetes/"
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def refusal(status: int, told: object, reason: str, asked: Asked) -> RecoveryErr
             f"the API server {asked.server} does not accept the credentials of {asked.source}",
             "renew them, or correct kubeconfig and context in [kubernetes] of recovery.toml",
         )
-    if status == _FORBIDDEN and " cannot " in said:
+    if status == _FORBIDDEN and f" cannot {asked.verb} resource" in said:
         return NotPermitted(
             f"we may not {doing}: {said}",
             "check the namespace, and have somebody who may apply deployments/kubernetes/role.yaml there",

@@ -50,13 +50,15 @@ def scale_back(cluster: Cluster, name: str) -> int | None:
 
 
 def _limits_for(replicas: int, autoscaler: AutoscalerFacts | None) -> tuple[int, int] | None:
-    """The limits that let it have this size; None when those that it has do.
+    """The limits that keep it at this size; None when those that it has do.
+
+    A minimum below it would have the autoscaler go back to its own size at its next look.
 
     To none at all the autoscaler has nothing to say: it rests until there is a pod again.
     """
     if autoscaler is None or replicas == 0:
         return None
-    limits = min(autoscaler.minimum, replicas), max(autoscaler.maximum, replicas)
+    limits = replicas, max(autoscaler.maximum, replicas)
     return None if limits == (autoscaler.minimum, autoscaler.maximum) else limits
 
 
