@@ -112,10 +112,16 @@ def _told_by_the_application(facts: ApplicationFacts, part: str) -> str | None:
     if facts.deployment.ready:
         return None
     for pod in facts.deployment.pods_that_stay:
-        lines = [line for line in facts.logs.get(pod.name, "").splitlines()[-20:] if _SAYS[part].search(line)]
-        if not pod.ready and lines and _is_news(lines[-1], facts.seen_at):
-            return f"{pod.name} says “{lines[-1].strip()[:200]}”"
+        line = _last_complaint(facts.logs.get(pod.name, ""))
+        if not pod.ready and _SAYS[part].search(line) and _is_news(line, facts.seen_at):
+            return f"{pod.name} says “{line.strip()[:200]}”"
     return None
+
+
+def _last_complaint(log: str) -> str:
+    """The last line that says of anything behind the application that it does not answer: what was before may be over."""
+    lines = [line for line in log.splitlines()[-20:] if any(says.search(line) for says in _SAYS.values())]
+    return lines[-1] if lines else ""
 
 
 def _is_news(line: str, now: datetime) -> bool:

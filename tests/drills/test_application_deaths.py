@@ -67,7 +67,14 @@ def known(application: ApplicationDrill, incident: str) -> bool:
     return (application.sandbox.state_dir / "incidents" / incident).exists()
 
 
-@pytest.mark.parametrize(("fault", "after"), [("hang-pods", 10), ("bad-image", 10), ("slow-application", 10)])
+@pytest.mark.parametrize(
+    ("fault", "after"),
+    [
+        ("hang-pods", 10),
+        pytest.param("bad-image", 10, marks=pytest.mark.long),
+        pytest.param("slow-application", 10, marks=pytest.mark.long),
+    ],
+)
 def test_killed_after_the_step_that_acts(application: ApplicationDrill, fault: str, after: int) -> None:
     assert killed_and_run_again(application, fault, after) == -9
 

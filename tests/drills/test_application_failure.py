@@ -71,12 +71,14 @@ def test_a_version_that_crashes_is_rolled_back_by_policy(application: Applicatio
     assert application.cluster.image() == good
 
 
+@pytest.mark.long
 def test_a_version_that_needs_more_memory_than_it_may_have_is_rolled_back(application: ApplicationDrill) -> None:
     application.break_it("out-of-memory")
     cause_seen(application, "memory")
     assert recovered(application.allowing(roll_back="auto"))["done"] == ["roll-back"]
 
 
+@pytest.mark.long
 def test_pods_that_hang_are_replaced(application: ApplicationDrill) -> None:
     before = application.cluster.ready()
     application.break_it("hang-pods")

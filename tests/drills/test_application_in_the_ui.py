@@ -102,7 +102,8 @@ def approve(served: Served, page: Any, run_id: str) -> None:
 def test_nothing_to_scale_back_by_the_api(served: Served) -> None:
     run = served.wait(served.submit("application-scale-back/application-scale-back", component="backend"))
     assert run["state_type"] == "COMPLETED", served.logs(run["id"])
-    assert any("has no former size to return to" in line for line in until(lambda: served.logs(run["id"])))
+    said = "has no former size to return to"
+    until(lambda: any(said in line for line in served.logs(run["id"])), what=lambda: str(served.logs(run["id"])))
 
 
 @pytest.mark.refuses(

@@ -165,6 +165,7 @@ def test_of_three_ways_at_one_moment_one_counts(served: Served, asking: Asking) 
         waiting.ended("COMPLETED" if event["granted"] else "FAILED", lines=int(event["granted"]))
 
 
+@pytest.mark.long
 def test_a_run_of_the_terminal_has_a_form_too(served: Served, asking: Asking) -> None:
     asked = asking.start(terminal=True, server=True)
     until(lambda: "yes or no: " in asked.shown, what=lambda: asked.shown)
@@ -200,6 +201,7 @@ def test_a_run_of_the_terminal_is_cancelled_in_the_ui(served: Served, asking: As
     assert asking.approvals.waiting() == []
 
 
+@pytest.mark.long
 def test_cancelled_while_it_waits(wait: Callable[..., Waiting]) -> None:
     waiting = wait()
     assert waiting.set_state("CANCELLING") == "ACCEPT"
@@ -211,6 +213,7 @@ def test_cancelled_while_it_waits(wait: Callable[..., Waiting]) -> None:
     assert waiting.asking.approvals.granted(waiting.asking.approvals.requests()[0].plan) is None
 
 
+@pytest.mark.long
 def test_the_server_is_killed_while_it_waits(wait: Callable[..., Waiting], served: Served) -> None:
     waiting = wait()
     holder = lease_holder(served.state_dir / "prefect", "serve")

@@ -63,6 +63,7 @@ def test_on_one_machine_the_lock_says_who(machines: Machines) -> None:
     let_go(machines[0], asked)
 
 
+@pytest.mark.long
 def test_who_was_killed_is_followed_at_once_here_and_in_time_elsewhere(machines: Machines) -> None:
     here, elsewhere = machines
     asked = here.ask()

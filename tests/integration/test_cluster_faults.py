@@ -53,6 +53,7 @@ def process(sandbox: Sandbox, pod: Pod) -> int | None:
     return processes.noted_pid(pod_folder(sandbox.folder, pod["metadata"]["uid"]) / "pid")
 
 
+@pytest.mark.long
 def test_evicted_pods_stay_and_hold_up_new_ones_until_they_are_deleted(
     broken: Sandbox, cluster: Administration
 ) -> None:
@@ -73,6 +74,7 @@ def test_evicted_pods_stay_and_hold_up_new_ones_until_they_are_deleted(
     faults.undo(broken, "kill-all-pods")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("fault", "seen"),
     [
@@ -95,6 +97,7 @@ def test_a_bad_version_takes_the_application_down_until_the_former_one_is_back(
     faults.undo(broken, fault)
 
 
+@pytest.mark.long
 def test_without_room_on_the_nodes_new_pods_wait(broken: Sandbox, cluster: Administration) -> None:
     faults.break_it(broken, "no-capacity")
     pods = until(lambda: len(found := all_pods(cluster)) == 3 and found, what="three pods")
@@ -104,6 +107,7 @@ def test_without_room_on_the_nodes_new_pods_wait(broken: Sandbox, cluster: Admin
     faults.undo(broken, "no-capacity")
 
 
+@pytest.mark.long
 def test_more_pods_carry_more_load(broken: Sandbox, cluster: Administration) -> None:
     faults.break_it(broken, "slow-application")
     until(lambda: site.health(broken) != "healthy", what="a refused answer")

@@ -65,6 +65,14 @@ def test_what_a_log_said_an_hour_ago_is_another_trouble(written: str) -> None:
     assert diagnose(facts(*ill, status=503, logs=log)).cause is Cause.HUNG
 
 
+def test_the_last_complaint_of_a_log_counts() -> None:
+    ill = [pod(number, ready=False) for number in (1, 2, 3)]
+    log = {ill[0].name: "error health: database: down\nerror health: redis: down: ConnectionError"}
+    assert diagnose(facts(*ill, status=503, logs=log)).cause is Cause.CACHE_PATH
+    seen = facts(*ill, status=503, logs=log, behind={"database": None, "redis": "refused"})
+    assert diagnose(seen).cause is Cause.CACHE
+
+
 def test_what_a_pod_that_has_failed_said_is_not_asked() -> None:
     lost = [pod(number, ready=False, phase="Failed", reason="Evicted") for number in (1, 2, 3)]
     log = {one.name: "error health: database: down: OperationalError" for one in lost}
