@@ -40,8 +40,9 @@ def test_the_second_is_told_who_holds_it(lease: SiteLease, sandbox: Sandbox) -> 
         SiteLease(bucket(sandbox), "clickview").take(replace(HOLDER, run="another", machine="ops2"))
     assert busy.value.problem.startswith("a recovery holds this site for another ")
     assert busy.value.problem.endswith(": run 20260115-application-failure-1 (incident INC-1, process 4711 on ops1)")
-    assert lease.renew(held).token == held.token
-    lease.release(held)
+    renewed = lease.renew(held)
+    assert renewed.token == held.token
+    lease.release(renewed)
     assert SiteLease(bucket(sandbox), "clickview").take(replace(HOLDER, machine="ops2")).token == held.token + 1
 
 
