@@ -17,9 +17,8 @@ from typing import Any
 
 from recovery.errors import GateRefused
 from recovery.facts.approval import Answer, Request
-from recovery.journal import plain
+from recovery.journal import masked_json
 from recovery.ownership import make_folder, open_ours
-from recovery.redaction import redacted
 
 _REQUEST = re.compile(r"(\d{3})-([0-9a-f]{64})")
 _LONGEST = 1000
@@ -130,7 +129,7 @@ class Approvals:
         """Have a whole file there, once. Raises: FileExistsError when there is one."""
         beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with open_ours(beside, "w") as out:
-            out.write(json.dumps(redacted(json.loads(json.dumps(value, default=plain))), indent=1))
+            out.write(masked_json(value, indent=1))
             out.flush()
             os.fsync(out.fileno())
         try:

@@ -20,9 +20,8 @@ from typing import Any
 from recovery.errors import SettingsInvalid
 from recovery.facts import Incident, IncidentEvent
 from recovery.facts.incident import incident_of
-from recovery.journal import plain
+from recovery.journal import masked_json
 from recovery.ownership import give_to_owner_above, make_folder, make_state_folder, open_ours
-from recovery.redaction import redacted
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EVENTS = re.compile(r"events\.[\w-]+\.jsonl")
@@ -43,7 +42,7 @@ class IncidentFolder:
     def note(self, event: str, *, by: str = "", **details: Any) -> IncidentEvent:
         """Add an event and have it on disk before going on; secrets are masked."""
         entry = {"at": datetime.now(UTC).isoformat(), "event": event, "by": by, **details}
-        line = json.dumps(redacted(json.loads(json.dumps(entry, default=plain))))
+        line = masked_json(entry)
         with open_ours(self.events_file, "a") as out:
             out.write(line + "\n")
             out.flush()
