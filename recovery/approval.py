@@ -16,9 +16,8 @@ from typing import Any, Protocol
 
 from recovery.errors import GateRefused, SettingsInvalid
 from recovery.facts import Answer, Plan, Request
-from recovery.journal import plain
+from recovery.journal import masked_json
 from recovery.ownership import make_folder, make_ours, names_in, read_ours
-from recovery.redaction import redacted
 
 
 class Way(Protocol):
@@ -182,8 +181,7 @@ class Approvals:
     @staticmethod
     def _leave(path: Path, value: dict[str, Any]) -> None:
         """Have a whole file there, once. Raises: FileExistsError when there is one."""
-        text = json.dumps(redacted(json.loads(json.dumps(value, default=plain))), indent=1)
-        make_ours(path, text.encode())
+        make_ours(path, masked_json(value, indent=1).encode())
 
 
 @contextmanager

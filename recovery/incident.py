@@ -21,7 +21,7 @@ from recovery.errors import SettingsInvalid
 from recovery.evidence import evidence_file_now, keep_evidence_file
 from recovery.facts import EvidenceFile, Incident, IncidentEvent
 from recovery.facts.incident import incident_of, moment_of
-from recovery.journal import plain
+from recovery.journal import masked_json
 from recovery.ownership import (
     give_to_owner_above,
     make_folder,
@@ -31,7 +31,6 @@ from recovery.ownership import (
     read_ours,
     replace_ours,
 )
-from recovery.redaction import redacted
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _EVENTS = re.compile(r"events\.([\w-]+)\.jsonl", re.ASCII)
@@ -59,7 +58,7 @@ class IncidentFolder:
     def note(self, event: str, *, by: str = "", **details: Any) -> IncidentEvent:
         """Add an event and have it on disk before going on; secrets are masked."""
         told = {"at": datetime.now(UTC).isoformat(), "event": event, "by": by}
-        line = json.dumps(redacted(json.loads(json.dumps(told | details | told, default=plain))))
+        line = masked_json(told | details | told)
         with open_ours(self.events_file, "a+", rights=0o640) as out:
             end = os.fstat(out.fileno()).st_size
             cut_short = end and os.pread(out.fileno(), 1, end - 1) != b"\n"  # by a crash: it must not spoil this one

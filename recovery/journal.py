@@ -41,8 +41,7 @@ class Journal:
     def write_unheard(self, event: str, **details: Any) -> dict[str, Any]:
         """Add one entry and have it on disk before going on."""
         entry = {"at": datetime.now(UTC).isoformat(), "run": self.run_id, "event": event, **details}
-        # Text by text: in finished JSON a secret with a quote or an umlaut looks different.
-        line = json.dumps(redacted(json.loads(json.dumps(entry, default=plain))))
+        line = masked_json(entry)
         with open_ours(self.file, "a") as out:
             out.write(line + "\n")
             out.flush()
@@ -78,6 +77,11 @@ class Journal:
         with open_ours(path, "w") as out:
             out.write(redact(text))
         return path
+
+
+def masked_json(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON that may be kept: text by text, for in finished JSON a secret with a quote looks different."""
+    return json.dumps(redacted(json.loads(json.dumps(value, default=plain))), indent=indent)
 
 
 def plain(value: Any) -> Any:

@@ -41,28 +41,16 @@ class DocumentBucket:
 
     def read(self, name: str) -> bytes | None:
         """One document; None when there is none of that name."""
-        try:
-            body: bytes = self._s3().get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")["Body"].read()
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
-                return None
-            raise self._typed(error) from error
-        except BotoCoreError as error:
-            raise self._typed(error) from error
-        return body
+        found = self._get(name)
+        return found[1] if found else None
 
     def look(self, name: str) -> VersionedDocument | None:
         """One document, which version it is and how old; None when there is none of that name."""
-        try:
-            told = self._s3().get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
-            now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
-            return VersionedDocument(told["Body"].read(), told["ETag"], (now - told["LastModified"]).total_seconds())
-        except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
-                return None
-            raise self._typed(error) from error
-        except BotoCoreError as error:
-            raise self._typed(error) from error
+        if (found := self._get(name)) is None:
+            return None
+        told, body = found
+        now = parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"])
+        return VersionedDocument(body, told["ETag"], (now - told["LastModified"]).total_seconds())
 
     def swap(self, name: str, content: bytes, version: str | None) -> str | None:
         """Write a document in the place of this version, or (None) of none; None when another one is there by now.
@@ -101,6 +89,18 @@ class DocumentBucket:
         try:
             self._s3().delete_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
         except (BotoCoreError, ClientError) as error:
+            raise self._typed(error) from error
+
+    def _get(self, name: str) -> tuple[Any, bytes] | None:
+        """What S3 tells of a document, and all of it; None when there is none of that name."""
+        try:
+            told = self._s3().get_object(Bucket=self._bucket, Key=f"{self._prefix}/{name}")
+            return told, told["Body"].read()
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
+                return None
+            raise self._typed(error) from error
+        except BotoCoreError as error:
             raise self._typed(error) from error
 
     def _s3(self) -> Any:
