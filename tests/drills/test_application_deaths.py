@@ -28,6 +28,7 @@ journal.DEFAULT_LISTENERS.append(hear)
 from recovery.cli.main import main
 main()
 """
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 KINDS = {"hang-pods": "hung", "bad-image": "image", "slow-application": "capacity"}
 
 
@@ -67,20 +68,6 @@ def known(application: ApplicationDrill, incident: str) -> bool:
     return (application.sandbox.state_dir / "incidents" / incident).exists()
 
 
-@pytest.mark.parametrize(
-    ("fault", "after"),
-    [
-        ("hang-pods", 10),
-        pytest.param("bad-image", 10, marks=pytest.mark.long),
-        pytest.param("slow-application", 10, marks=pytest.mark.long),
-    ],
-)
-def test_killed_after_the_step_that_acts(application: ApplicationDrill, fault: str, after: int) -> None:
-    assert killed_and_run_again(application, fault, after) == -9
-
-
-@pytest.mark.long
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("fault", KINDS)
 def test_killed_after_every_step(application: ApplicationDrill, fault: str) -> None:
     ended = 0

@@ -37,6 +37,17 @@ def cause_seen(application: ApplicationDrill, cause: str) -> dict[str, Any]:
     return seen[-1]
 
 
+def container(**changes: Any) -> dict[str, Any]:
+    """A change of the backend's container, as somebody makes it who deploys."""
+    return {"spec": {"template": {"spec": {"containers": [{"name": "backend"} | changes]}}}}
+
+
+def asked(application: ApplicationDrill, incident: str) -> list[str]:
+    """The plans that wait in an incident."""
+    shown = application.run("incident", "show", incident, "--json")
+    return list(shown.json["waiting_plans"]) if shown.status == 0 else []
+
+
 @pytest.mark.works("application-failure --mode --json")
 def test_a_healthy_application_is_left_alone(application: ApplicationDrill) -> None:
     before = application.cluster.state()
@@ -62,6 +73,22 @@ def test_a_version_without_an_image_is_rolled_back_when_somebody_says_yes(applic
     assert len(application.cluster.ready()) == 3
 
 
+def test_a_good_version_that_came_while_somebody_thought_is_not_undone(application: ApplicationDrill) -> None:
+    application.break_it("bad-image")
+    cause_seen(application, "image")
+    with application.start("application-failure", "--incident=INC-late", "--json") as run:
+        until(lambda: asked(application, "INC-late"), what="the question")
+        application.cluster.change(container(image=GOOD))
+        until(lambda: len(application.cluster.ready()) == 3, what="three ready pods")
+        version = application.cluster.deployment().metadata.annotations["deployment.kubernetes.io/revision"]
+        application.done("approve", "INC-late", "--by=Ada", "--reason=of what I saw a while ago")
+        out, err = run.communicate(timeout=400)
+    assert run.returncode == 0, err + out
+    assert application.cluster.deployment().metadata.annotations["deployment.kubernetes.io/revision"] == version
+    assert json.loads(out)["done"] == []
+
+
+@pytest.mark.long
 def test_a_version_that_crashes_is_rolled_back_by_policy(application: ApplicationDrill) -> None:
     good = application.cluster.image()
     application.break_it("crash-loop")
@@ -95,6 +122,7 @@ def test_pods_that_failed_are_deleted_and_no_others(application: ApplicationDril
     assert not [pod for pod in application.cluster.pods() if pod.status.phase == "Failed"]
 
 
+@pytest.mark.long
 @pytest.mark.works("application-failure --replicas --option", "application scale-back --component --incident --json")
 def test_too_few_pods_become_five_and_later_three_again(application: ApplicationDrill) -> None:
     application.break_it("slow-application")
@@ -110,6 +138,7 @@ def test_too_few_pods_become_five_and_later_three_again(application: Application
     assert application.done("application", "scale-back", "--json").json["changed"] is False
 
 
+@pytest.mark.long
 @pytest.mark.works("application-failure --component")
 def test_the_frontend_is_recovered_too(application: ApplicationDrill) -> None:
     body = {"spec": {"template": {"spec": {"containers": [{"name": "frontend", "image": "clickview/frontend:none"}]}}}}
@@ -119,6 +148,7 @@ def test_the_frontend_is_recovered_too(application: ApplicationDrill) -> None:
     assert application.cluster.image("clickview-frontend") == "clickview/frontend:2.3.0"
 
 
+@pytest.mark.long
 @pytest.mark.works("application-failure --take-over --drill", "application scale-back --take-over")
 def test_a_site_that_a_dead_machine_holds_is_taken_over_for_a_reason(application: ApplicationDrill) -> None:
     lease = Site(load_settings(application.settings, {})).lease

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import yaml
 
 from sandbox import services
 from tests.drills.test_application_failure import cause_seen
@@ -22,6 +25,7 @@ def refused(application: ApplicationDrill, *options: str, status: int = 14) -> s
     return said
 
 
+@pytest.mark.long
 def test_a_node_that_has_no_room_is_told_with_the_command(application: ApplicationDrill) -> None:
     application.break_it("no-capacity")
     cause_seen(application, "node")
@@ -48,6 +52,7 @@ def test_a_database_that_is_down_is_handed_over(application: ApplicationDrill) -
     assert '"handed over"' in events and "database-failure" in events
 
 
+@pytest.mark.long
 def test_a_cache_that_is_down_is_handed_over(application: ApplicationDrill) -> None:
     redis = services.find(application.sandbox, "redis")
     services.stop(redis)
@@ -58,6 +63,7 @@ def test_a_cache_that_is_down_is_handed_over(application: ApplicationDrill) -> N
         services.start(redis)
 
 
+@pytest.mark.long
 def test_what_somebody_stopped_or_paused_is_left_alone(application: ApplicationDrill) -> None:
     application.cluster.scaling.patch_namespaced_horizontal_pod_autoscaler(
         "clickview-backend-hpa", "clickview", {"spec": {"minReplicas": 3}}
@@ -71,6 +77,7 @@ def test_what_somebody_stopped_or_paused_is_left_alone(application: ApplicationD
         application.cluster.change({"spec": {"replicas": 3}})
 
 
+@pytest.mark.long
 @pytest.mark.refuses("application-failure --mode")
 def test_nobody_may_be_asked_and_the_policy_wants_somebody(application: ApplicationDrill) -> None:
     application.break_it("bad-image")
@@ -81,6 +88,7 @@ def test_nobody_may_be_asked_and_the_policy_wants_somebody(application: Applicat
     assert "[approval.policy] roll_back = never" in said
 
 
+@pytest.mark.long
 @pytest.mark.refuses("approve INCIDENT --refuse")
 def test_a_person_says_no(application: ApplicationDrill) -> None:
     application.break_it("bad-image")
@@ -117,6 +125,24 @@ def test_wrong_names(application: ApplicationDrill, mislead: Callable[[Applicati
     said = mislead(application).refusal("application-failure", status=11)
     assert "elsewhere" in said or "backend" in said
     assert application.cluster.state() == before
+
+
+def test_credentials_that_are_refused_change_nothing(application: ApplicationDrill, tmp_path: Path) -> None:
+    text = (application.sandbox.folder / "kubernetes" / "recovery.kubeconfig").read_text()
+    wrong = yaml.safe_load(text)
+    wrong["users"][0]["user"]["token"] = "of-somebody-else"
+    file = application.settings.with_name("wrong.kubeconfig")
+    file.write_text(yaml.safe_dump(wrong))
+    file.chmod(0o600)
+    settings = application.settings.with_name("wrong-credentials.toml")
+    settings.touch(mode=0o600)
+    settings.write_text(application.settings.read_text().replace("recovery.kubeconfig", "wrong.kubeconfig"))
+    stranger = ApplicationDrill(application.sandbox, settings, application.more)
+    before = application.cluster.state()
+    said = stranger.refusal("application-failure", status=11)
+    assert "does not accept the credentials" in said and "of-somebody-else" not in said
+    assert application.cluster.state() == before
+    assert os.stat(settings).st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("fault", ["kubernetes-down", pytest.param("kubernetes-hung", marks=pytest.mark.long)])
