@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -74,6 +74,13 @@ def application_plan(
         facts=_facts(facts, diagnosis),
         options=tuple(options),
     )
+
+
+def without_versions(facts: ApplicationFacts, names: Set[str]) -> ApplicationFacts:
+    """The same without versions that were found bad before; what runs now stays in sight."""
+    seen = facts.deployment
+    kept = tuple(one for one in seen.revisions if one.name not in names or one == seen.revision)
+    return replace(facts, deployment=replace(seen, revisions=kept))
 
 
 def replicas_refusal(replicas: int) -> str | None:
@@ -235,6 +242,12 @@ def _facts(facts: ApplicationFacts, diagnosis: Diagnosis) -> tuple[PlanFact, ...
         PlanFact("version", version, decisive=True),
         PlanFact("image", ", ".join(deployment.images), decisive=True),
         *((PlanFact("autoscaler", f"{limits.name}: {limits.minimum} to {limits.maximum}"),) if limits else ()),
+        *(
+            PlanFact(
+                "disruption budget", f"{one.name}: {one.disruptions_allowed} of {one.healthy} pods may be evicted now"
+            )
+            for one in deployment.budgets
+        ),
         *(PlanFact("not permitted", one) for one in facts.not_permitted),
         *(PlanFact("not seen", one) for one in facts.unseen),
     )

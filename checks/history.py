@@ -35,13 +35,8 @@ def metric_history(incidents: Iterable[Incident], objectives: ObjectivesSettings
     return tuple(row for key in sorted(groups) for row in _rows(*key, groups[key], objectives))
 
 
-def median_recovery(incidents: Iterable[Incident], scenario: str, option: str) -> timedelta | None:
-    """How long an option of a scenario usually took until the application was well again; None when it never was."""
-    return median_recoveries(incidents, scenario).get(option)
-
-
 def median_recoveries(incidents: Iterable[Incident], scenario: str) -> dict[str, timedelta]:
-    """The same of every option that ever brought this scenario to its end."""
+    """How long each option of a scenario usually took until the application was well again."""
     spans: dict[str, list[timedelta]] = {}
     for one in incidents:
         for event in one.of_kind("option"):

@@ -10,14 +10,6 @@ from typing import Any
 from recovery.facts import Incident, IncidentEvent, Moment
 from recovery.facts.incident import moment_of
 
-SCENARIOS = (
-    "database-failure",
-    "application-failure",
-    "cache-failure",
-    "data-corruption",
-    "security-breach",
-    "region-failure",
-)
 # No more: a run may recover a site by itself before anybody has acknowledged.
 _ORDER = (
     (Moment.OCCURRED, Moment.DETECTED),
@@ -100,8 +92,8 @@ def waiting_plans(known: Incident, now: datetime) -> dict[str, datetime]:
     waiting: dict[str, datetime] = {}
     for one in known.of_kind("approval asked", "approval", "approval unanswered"):
         plan, until = str(one.details.get("digest", "")), moment_of(one.details.get("until"))
-        if one.event == "approval asked" and until and until > now:
-            waiting[plan] = until
+        if one.event == "approval asked":  # nobody waits for what was asked before
+            waiting = {plan: until} if until and until > now else {}
         else:
             waiting.pop(plan, None)
     return waiting

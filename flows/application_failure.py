@@ -5,11 +5,19 @@ from datetime import timedelta
 from typing import Literal
 
 from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
-from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way, replicas_refusal
+from checks.application_options import (
+    Wanted,
+    application_plan,
+    closed_way,
+    handed_to,
+    no_way,
+    replicas_refusal,
+    without_versions,
+)
 from checks.run_names import application_failure_name
 from checks.severity import severity_of
 from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
-from recovery.facts import ApplicationFacts, Mode, Outcome, Plan, PlannedAction, RecoveryReport
+from recovery.facts import ApplicationFacts, DeploymentFacts, Mode, Outcome, Plan, PlannedAction, RecoveryReport
 from recovery.gate import granted, require
 from recovery.incident import IncidentFolder, new_incident_id
 from recovery.site import site
@@ -90,7 +98,7 @@ def application_failure(
             return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none", "SEV-4"))
         with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail) as opened:
             note_clock(request.clock, first_trace(facts, diagnosis))
-            return recover(facts, diagnosis, request, opened)
+            return recover(facts, request, opened)
 
 
 def first_look(request: Request, incident: str, *, drill: bool) -> ApplicationFacts:
@@ -114,37 +122,35 @@ def looked(request: Request, incident: str) -> RecoveryReport:
     return report("planned", None, diagnosis, plan)
 
 
-def recover(facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder) -> RecoveryReport:
+def recover(facts: ApplicationFacts, request: Request, opened: IncidentFolder) -> RecoveryReport:
     """Plan, ask, act, prove. A rollout that was under way and hangs is looked at anew: now it says why."""
     try:
-        return recover_once(facts, diagnosis, request, opened)
+        return recover_once(facts, request, opened)
     except VerificationFailed as error:
-        if diagnosis.cause is not Cause.ROLLOUT:
+        if diagnose(facts).cause is not Cause.ROLLOUT:
             raise
         note(f"{error.problem}; looking again")
-    facts = read_application_facts(request.component)
-    return recover_once(facts, diagnose(facts), request, opened)
+    return recover_once(read_application_facts(request.component), request, opened)
 
 
-def recover_once(
-    facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, opened: IncidentFolder
-) -> RecoveryReport:
+def recover_once(seen: ApplicationFacts, request: Request, opened: IncidentFolder) -> RecoveryReport:
     """One plan, from the question to the proof."""
+    facts = without_versions(seen, versions_left(opened))
+    diagnosis = diagnose(facts)
     plan = plan_of(facts, diagnosis, request, opened.id, set_severity(severity_seen(facts)))
     keep_application_facts(facts)
     show_plan(plan)
     refuse_what_does_not_help(plan, diagnosis, facts, request.option)
     if await_approval(plan, opened, request.mode):
-        now = read_application_facts(request.component)
+        seen = read_application_facts(request.component)
+        now = without_versions(seen, versions_left(opened))
         if plan_of(now, diagnose(now), request, opened.id, plan.severity).digest != plan.digest:
             note("the site has changed since the approval was asked: another plan")
-            return recover_once(now, diagnose(now), request, opened)
+            return recover_once(seen, request, opened)
     deployment = facts.deployment
     if not plan.chosen:  # a run before this one has done it
         prove(deployment.name, request.component)
-    done = go_ways(
-        plan, lambda step: act(step, deployment.name, opened), lambda: prove(deployment.name, request.component)
-    )
+    done = go_ways(plan, lambda step: act(step, deployment, opened), lambda: prove(deployment.name, request.component))
     recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
     return report("recovered", opened, diagnosis, plan, done)
 
@@ -168,14 +174,17 @@ def refuse_what_does_not_help(plan: Plan, diagnosis: Diagnosis, facts: Applicati
         granted(refusal)
 
 
-def act(step: PlannedAction, name: str, opened: IncidentFolder) -> None:
+def act(step: PlannedAction, deployment: DeploymentFacts, opened: IncidentFolder) -> None:
     """Do one step. Each first asks whether it is so already."""
+    name = deployment.name
     match step.name:
         case "delete_failed_pods":
             delete_failed_pods(name)
         case "restart_application":
             restart_application(name, restart_token(opened))
         case "roll_back":
+            if deployment.revision:
+                note_event("version left", version=deployment.revision.name, images=deployment.images)
             roll_back(name, step.value or 0)
         case "scale_up":
             note_event("open task", task="scale-back", deployment=name, command="recover application scale-back")
@@ -186,6 +195,11 @@ def prove(name: str, component: Component) -> None:
     """Every pod is new and ready, and the application's own health check is green."""
     follow_rollout(name)
     verify_application_healthy(_HEALTHY_SECONDS, component)
+
+
+def versions_left(opened: IncidentFolder) -> frozenset[str]:
+    """The versions that this incident rolled back from: no way leads back to them."""
+    return frozenset(str(one.details.get("version")) for one in opened.read().of_kind("version left"))
 
 
 def restart_token(opened: IncidentFolder) -> str:

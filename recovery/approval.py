@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
-from recovery.errors import GateRefused, SettingsInvalid
+from recovery.errors import GateRefused
 from recovery.facts import Answer, Plan, Request
 from recovery.journal import masked_json
-from recovery.ownership import make_folder, make_ours, names_in, read_ours
+from recovery.ownership import disk_trouble, make_folder, make_ours, names_in, read_ours
 
 
 class Way(Protocol):
@@ -52,16 +51,19 @@ class Approvals:
     folder: Path
 
     def ask(self, plan: str, summary: str, *, wait: timedelta) -> Request:
-        """Ask for a plan's approval; one that was asked of this same plan and still waits goes on waiting."""
+        """Ask for a plan's approval. What a run that was killed has asked nobody waits for: it is taken back.
+
+        Raises: SettingsInvalid when it cannot be written.
+        """
+        for known in self.waiting():
+            if self.withdraw(known) and known.plan == plan:
+                return known  # somebody was faster: that answer counts
         now = datetime.now(UTC)
-        for known in self.requests():
-            if known.plan == plan and known.until > now and self.answer_of(known) is None:
-                return known
         taken = (_REQUEST.fullmatch(name) for name in names_in(self.folder))
         number = max((int(one[1]) for one in taken if one), default=0) + 1
         request = Request(number, plan, summary, now, now + wait)
         place = self._place(request)
-        with _typed(place):
+        with disk_trouble(place):
             make_folder(self.folder, mode=0o750)
             make_folder(place, mode=0o750, exist_ok=False)
             self._leave(place / "asked.json", asdict(request))
@@ -175,26 +177,13 @@ class Approvals:
 
     def _say(self, request: Request, said: Answer) -> None:
         place = self._place(request)
-        with _typed(place):
+        with disk_trouble(place):
             self._leave(place / "answer.json", asdict(said))
 
     @staticmethod
     def _leave(path: Path, value: dict[str, Any]) -> None:
         """Have a whole file there, once. Raises: FileExistsError when there is one."""
         make_ours(path, masked_json(value, indent=1).encode())
-
-
-@contextmanager
-def _typed(place: Path) -> Iterator[None]:
-    """A disk that is full, a file where a folder should be. What is there already is the caller's to judge."""
-    try:
-        yield
-    except FileExistsError:
-        raise
-    except OSError as error:
-        raise SettingsInvalid(
-            f"{place} cannot be written: {error.strerror}", "make room there, or see who put something in its place"
-        ) from error
 
 
 def _request(value: dict[str, Any]) -> Request:

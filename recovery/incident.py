@@ -23,6 +23,7 @@ from recovery.facts import EvidenceFile, Incident, IncidentEvent
 from recovery.facts.incident import incident_of, moment_of
 from recovery.journal import masked_json
 from recovery.ownership import (
+    disk_trouble,
     give_to_owner_above,
     make_folder,
     make_state_folder,
@@ -59,7 +60,7 @@ class IncidentFolder:
         """Add an event and have it on disk before going on; secrets are masked."""
         told = {"at": datetime.now(UTC).isoformat(), "event": event, "by": by}
         line = masked_json(told | details | told)
-        with open_ours(self.events_file, "a+", rights=0o640) as out:
+        with disk_trouble(self.events_file), open_ours(self.events_file, "a+", rights=0o640) as out:
             end = os.fstat(out.fileno()).st_size
             cut_short = end and os.pread(out.fileno(), 1, end - 1) != b"\n"  # by a crash: it must not spoil this one
             os.write(out.fileno(), (b"\n" if cut_short else b"") + line.encode() + b"\n")  # at once: others write, too
@@ -96,7 +97,8 @@ class IncidentFolder:
             if _EVENTS.fullmatch(name) and name not in ours:
                 known = read_ours(self.elsewhere / name) or b""
                 if len(content) > len(known):
-                    replace_ours(self.elsewhere / name, content.decode(errors="replace"), rights=0o640)
+                    with disk_trouble(self.elsewhere / name):
+                        replace_ours(self.elsewhere / name, content.decode(errors="replace"), rights=0o640)
 
     def keep(self, run: str, name: str, content: str | bytes) -> tuple[Path, EvidenceFile]:
         """Keep a file that a run gathered, with secrets masked; where it is, and what it is."""

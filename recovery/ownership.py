@@ -67,11 +67,8 @@ def open_ours(path: Path, mode: str, *, rights: int = 0o644) -> IO[str]:
 
 def replace_ours(path: Path, text: str, *, rights: int = 0o644) -> None:
     """Write a file of ours whole or not at all."""
-    beside = path.with_name(f"{path.name}.new")
-    with _entered(path.parent) as above:
-        with open_ours(beside, "w", rights=rights) as out:
-            out.write(text)
-        os.replace(beside.name, path.name, src_dir_fd=above, dst_dir_fd=above)
+    with _written_beside(path, text.encode(), rights) as (beside, above):
+        os.replace(beside, path.name, src_dir_fd=above, dst_dir_fd=above)
 
 
 def make_ours(path: Path, content: bytes, *, rights: int = 0o644) -> None:
@@ -79,20 +76,8 @@ def make_ours(path: Path, content: bytes, *, rights: int = 0o644) -> None:
 
     Raises: FileExistsError when there is one. SettingsInvalid when this user may not.
     """
-    try:
-        with _entered(path.parent) as above:
-            beside = f".{secrets.token_hex(8)}.new"
-            try:
-                with open(_open_plain(path.with_name(beside), _NEW, above, rights), "wb") as out:
-                    out.write(content)
-                    out.flush()
-                    os.fsync(out.fileno())
-                os.link(beside, path.name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
-            finally:
-                with suppress(FileNotFoundError):
-                    os.unlink(beside, dir_fd=above)
-    except PermissionError as error:
-        raise _closed(path.parent) from error
+    with _written_beside(path, content, rights) as (beside, above):
+        os.link(beside, path.name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
 
 
 def read_ours(path: Path) -> bytes | None:
@@ -179,6 +164,41 @@ def leads_root_astray(folder: Path) -> bool:
 def owner_of(folder: Path) -> str:
     """The name of the user to whom this folder belongs."""
     return _name(folder.stat().st_uid)
+
+
+@contextmanager
+def disk_trouble(place: Path) -> Iterator[None]:
+    """Say in our words what a disk says: it is full, or a file is where a folder should be.
+
+    Raises: SettingsInvalid. FileExistsError as it is: what is there already is the caller's to judge.
+    """
+    try:
+        yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise SettingsInvalid(
+            f"{place} cannot be written: {error.strerror}", "make room there, or see who put something in its place"
+        ) from error
+
+
+@contextmanager
+def _written_beside(path: Path, content: bytes, rights: int) -> Iterator[tuple[str, int]]:
+    """The content, whole and on disk, in a file of its own beside the path, and the open folder; it goes when it is left."""
+    try:
+        with _entered(path.parent) as above:
+            beside = f".{secrets.token_hex(8)}.new"  # two may write the same file at once
+            try:
+                with open(_open_plain(path.with_name(beside), _NEW, above, rights), "wb") as out:
+                    out.write(content)
+                    out.flush()
+                    os.fsync(out.fileno())
+                yield beside, above
+            finally:
+                with suppress(FileNotFoundError):
+                    os.unlink(beside, dir_fd=above)
+    except PermissionError as error:
+        raise _closed(path.parent) from error
 
 
 @contextmanager

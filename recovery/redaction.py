@@ -60,6 +60,11 @@ def redacted(value: Any) -> Any:
     return {key: redacted(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
+def printable(text: str) -> str:
+    """The text with nothing in it that hides, or turns, what stands beside it at a terminal."""
+    return "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)
+
+
 def stands_out(secret: str) -> bool:
     """Whether a secret is so long and odd that it can be nothing but itself wherever it appears."""
     return len(secret) >= (LONG_WORD if secret.isalpha() else STRONG_LENGTH)

@@ -227,9 +227,6 @@ class Workloads(Protocol):
     def delete_failed_pods(self, name: str) -> tuple[str, ...]:
         """Delete the pods that have failed, and no others; their names."""
 
-    def delete_pod(self, pod: str) -> None:
-        """Delete one pod, past its disruption budget. One that is gone already is no error."""
-
     def restart(self, name: str, token: str) -> None:
         """Replace every pod, one after the other. The same token twice restarts once."""
 

@@ -50,16 +50,16 @@ def await_approval(plan: Plan, incident: IncidentFolder, mode: Mode) -> bool:
 def _asked(approvals: Approvals, plan: Plan, incident: IncidentFolder, steps: str) -> Answer | None:
     """Ask by every way there is, and return the first answer."""
     wait = timedelta(seconds=site().settings.approval.wait_seconds)
-    request = approvals.ask(plan.digest, steps, wait=wait)
-    note_event("approval asked", digest=plan.digest, steps=steps, until=request.until)
-    call_out(
-        f"waiting for a yes to {steps} until {request.until:%H:%M:%S} UTC. From another shell: "
-        f'recover approve {incident.id} --by NAME --reason "…"'
-    )
     ways: list[Way] = [*([ApprovalForm(plan_in_short(plan))] if in_flow_run() else []), *WAYS]
     opened: list[Way] = []
     answer = None
+    request = approvals.ask(plan.digest, steps, wait=wait)
     try:
+        note_event("approval asked", digest=plan.digest, steps=steps, until=request.until)
+        call_out(
+            f"waiting for a yes to {steps} until {request.until:%H:%M:%S} UTC. From another shell: "
+            f'recover approve {incident.id} --by NAME --reason "…"'
+        )
         for way in ways:
             opened.append(way)
             way.open(plan, request)

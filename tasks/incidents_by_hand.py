@@ -45,16 +45,17 @@ def open_by_hand(
     known = folder.read()
     require(closed_refusal(known), next_step="leave out --incident for a new one")
     is_new = not known.of_kind("opened")
-    moments = ({Moment.DETECTED: datetime.now(UTC)} if is_new else {}) | dict(moments)
-    _require_order({**known.moments, **{one: min(at, known.moments.get(one, at)) for one, at in moments.items()}})
+    _require_order({**known.moments, **moments})
     if known.scenario and scenario not in ("", known.scenario):
         raise GateRefused(f"{folder.id} is an incident of {known.scenario}", "leave out --scenario, or --incident")
     if is_new:
         folder.note("opened", by=by, scenario=scenario, severity=severity, summary=summary, drill=False)
     elif severity and severity != known.severity:
         folder.note("severity", by=by, severity=severity)
-    for moment, at in moments.items():
-        folder.note(moment.value, by=by, moment=moment_text(at))
+    if is_new and Moment.DETECTED not in moments:
+        folder.note(Moment.DETECTED.value, by=by, moment=moment_text(datetime.now(UTC)))
+    for moment, at in moments.items():  # what a person says counts in place of what was noted before
+        folder.note(moment.value, by=by, moment=moment_text(at), stated=True)
     said = f"Incident {folder.id} is open." if is_new else f"Noted with incident {folder.id}."
     return _told(folder, said, unseen)
 
@@ -121,5 +122,5 @@ def _require_past(moments: Mapping[Moment, datetime]) -> None:
 def _require_order(moments: Mapping[Moment, datetime]) -> None:
     require(
         next(iter(contradictions({one: at for one, at in moments.items() if one is not Moment.RECOVERED})), None),
-        next_step="correct the time; what was noted too late is made earlier with: recover incident open --incident ID",
+        next_step="correct the time; what was noted wrong is corrected with: recover incident open --incident ID",
     )

@@ -62,7 +62,10 @@ def find_incident(incident_id: str) -> tuple[Incident, tuple[str, ...]]:
     unseen: list[str] = []
     noted: dict[str, bytes] = {}
     if incident_id_refusal(incident_id) is None:
-        noted = IncidentFolder(incident_id, site().incidents_dir / incident_id).known()
+        try:
+            noted = IncidentFolder(incident_id, site().incidents_dir / incident_id).known()
+        except RecoveryError as error:
+            unseen.append(f"{incident_id} on this machine: {error.problem}")
         try:
             noted = together(noted, noted_elsewhere(incident_id, seconds=LOOK_SECONDS))
         except RecoveryError as error:

@@ -160,11 +160,13 @@ def report(
 
 
 def _answer(told: Told, as_json: bool) -> None:
+    from tasks.incident_report.document import readable
+
     _say_unseen(told.unseen)
     if as_json:
         print_json({**_view(told.incident).as_json(), "said": told.said})
     else:
-        print(told.said)
+        print(readable(told.said))
 
 
 def _say_unseen(unseen: Iterable[str]) -> None:

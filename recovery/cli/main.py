@@ -104,4 +104,6 @@ def _say(error: RecoveryError) -> None:
             "exit_code": error.exit_code,
         }
         print(json.dumps(answer))
-    print(f"recover: {error}", file=sys.stderr)
+    from recovery.redaction import printable  # what a server or a bucket said may be in it
+
+    print(f"recover: {printable(str(error))}", file=sys.stderr)

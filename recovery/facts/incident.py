@@ -71,7 +71,8 @@ class Incident:
         return None if span < -_CLOCKS_DIFFER else max(timedelta(0), span)
 
 
-# A moment that several tell: of what began it the earliest counts, of its end the last (it may have broken again).
+# A moment that several tell: of what began it the earliest counts, of its end the last (it may have broken again). What
+# a person states of it counts before all that runs noted, and the last word of persons.
 _LAST = {Moment.RECOVERED}
 
 
@@ -144,14 +145,18 @@ def _last_words(events: Iterable[IncidentEvent]) -> dict[str, Any]:
 
 def _moments(events: Iterable[IncidentEvent]) -> dict[Moment, datetime]:
     found: dict[Moment, datetime] = {}
+    stated: set[Moment] = set()
     for one in events:
         if one.event not in [*Moment]:
             continue
         moment = Moment(one.event)
         when = moment_of(one.details.get("moment")) or one.at
-        if moment not in found:
+        if one.details.get("stated") is True:
             found[moment] = when
-        else:
+            stated.add(moment)
+        elif moment not in found:
+            found[moment] = when
+        elif moment not in stated:
             found[moment] = max(found[moment], when) if moment in _LAST else min(found[moment], when)
     return found
 

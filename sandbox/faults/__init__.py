@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recovery.errors import GateRefused
+from recovery.errors import GateRefused, TargetUnreachable
+from recovery.waiting import wait_until
+from sandbox import site
 from sandbox.faults import cluster, database, disk, pages, repository, storage
 from sandbox.faults.report import Broken, Options, Undo
-from sandbox.layout import Sandbox
+from sandbox.layout import PATIENCE_SECONDS, Sandbox
 
 __all__ = ["FAULTS", "Broken", "Fault", "Options", "break_it", "undo"]
 
@@ -56,7 +58,8 @@ FAULTS: dict[str, Fault] = {
 def break_it(sandbox: Sandbox, name: str, options: Options | None = None) -> Broken:
     """Make a fault.
 
-    Raises: GateRefused when it is not known, already made, or not possible here.
+    Raises: GateRefused when it is not known, already made, or not possible here. TargetUnreachable when the application
+    does not mind; it is noted and can be undone then, too.
     """
     fault = _known(name)
     record = sandbox.faults_dir / f"{name}.json"
@@ -66,6 +69,8 @@ def break_it(sandbox: Sandbox, name: str, options: Options | None = None) -> Bro
     if fault.undo:
         record.touch(mode=0o600)
         record.write_text(json.dumps(broken.kept))
+    if broken.ill and not wait_until(lambda: site.health(sandbox) != "healthy", PATIENCE_SECONDS):
+        raise TargetUnreachable("the application does not mind", "see recover sandbox status")
     return broken
 
 

@@ -44,11 +44,10 @@ def kill_all_pods(sandbox: Sandbox, _options: Options) -> Broken:
         count = cluster.limit_pods(_QUOTA)
         for pod in pods:
             cluster.evict(pod, _EVICTED)
-    _wait_until_ill(sandbox)
     said = (
         f"evicted all {len(pods)} backend pods; quota {_QUOTA} lets no more than {count} pods be, failed ones counted"
     )
-    return Broken(said, details={"pods": len(pods)}, kept={"pods": pods})
+    return Broken(said, details={"pods": len(pods)}, kept={"pods": pods}, ill=True)
 
 
 def clear_pods(sandbox: Sandbox, kept: dict[str, Any]) -> str:
@@ -88,8 +87,8 @@ def no_capacity(sandbox: Sandbox, _options: Options) -> Broken:
         pods = _some_pods(cluster)
         nodes = cluster.patch_nodes({"spec": {"unschedulable": True}})
         cluster.delete_pods(pods, grace_seconds=0)
-    _wait_until_ill(sandbox)
-    return Broken(f"cordoned {', '.join(nodes)} and deleted {len(pods)} backend pods", kept={"nodes": nodes})
+    said = f"cordoned {', '.join(nodes)} and deleted {len(pods)} backend pods"
+    return Broken(said, kept={"nodes": nodes}, ill=True)
 
 
 def uncordon(sandbox: Sandbox, _kept: dict[str, Any]) -> str:
@@ -202,21 +201,15 @@ def _roll_out(sandbox: Sandbox, container: Object) -> Broken:
         name = spec["template"]["spec"]["containers"][0]["name"]
         template = {"template": {"spec": {"containers": [{"name": name, **container}]}}}
         cluster.patch_backend({"spec": _ALL_AT_ONCE | template})
-    _wait_until_ill(sandbox)
     what = container.get("image") or "a memory limit of 16Mi"
-    return Broken(f"rolled out the backend with {what}, all pods at once", kept=kept)
+    return Broken(f"rolled out the backend with {what}, all pods at once", kept=kept, ill=True)
 
 
 def _cut(sandbox: Sandbox, side: str, what: str) -> Broken:
     control_file(sandbox, side).write_text("cut\n")
-    _wait_until_ill(sandbox)
-    return Broken(f"the pods do not reach the {what}; everybody else does", kept={"side": side, "what": what})
+    said = f"the pods do not reach the {what}; everybody else does"
+    return Broken(said, kept={"side": side, "what": what}, ill=True)
 
 
 def _pid(sandbox: Sandbox, pod: Object) -> int | None:
     return processes.noted_pid(pod_folder(sandbox.folder, pod["metadata"]["uid"]) / "pid")
-
-
-def _wait_until_ill(sandbox: Sandbox) -> None:
-    if not wait_until(lambda: site.health(sandbox) != "healthy", PATIENCE_SECONDS):
-        raise TargetUnreachable("the application does not mind", "see recover sandbox status")

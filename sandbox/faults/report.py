@@ -34,3 +34,4 @@ class Broken:
     committed_at: datetime | None = None
     details: dict[str, str | int] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
+    ill: bool = False  # the application is to mind: break_it ends when it does

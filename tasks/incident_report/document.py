@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from recovery.redaction import redact
+from recovery.redaction import printable, redact
 
 
 @dataclass(frozen=True)
@@ -83,4 +83,4 @@ class Document:
 
 def readable(text: str) -> str:
     """A text with nothing in it that hides, or turns, what stands beside it; secrets masked."""
-    return redact("".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in text)).strip()
+    return redact(printable(text)).strip()

@@ -193,6 +193,10 @@ def test_a_person_who_is_called_before_any_run_opens_it(ops: Machine, monkeypatc
     more = ops.done("incident", "open", "--incident", bare["incident"], "--occurred", moment(60), "--severity", "SEV-1")
     assert more.stdout == f"Noted with incident {bare['incident']}.\n"
     assert ops.incident("show", bare["incident"])["severity"] == "SEV-1"
+    # A typing error is corrected, in both directions.
+    for typed in (moment(9000, now), moment(30, now)):
+        corrected = ops.incident("open", "--incident", bare["incident"], "--occurred", typed)["moments"]["occurred"]
+        assert datetime.fromisoformat(corrected) == datetime.fromisoformat(typed)
 
     for said, refused in {
         "'../x' is no incident's name": ("--incident", "../x"),

@@ -202,8 +202,8 @@ def test_a_missing_right_is_named_and_what_gives_it(tmp_path: Path) -> None:
 def test_a_policy_of_the_cluster_that_refuses_is_no_missing_right(tmp_path: Path) -> None:
     message = 'admission webhook "frozen.example" denied the request: no changes on Sundays'
     with served(refusing(403, message)) as where:
-        error = error_of(lambda: workloads(kubeconfig(tmp_path, where)).delete_pod("p-1"), GateRefused)
-    assert error.problem == f"the cluster refuses to delete pods/p-1 in namespace clickview (403): {message}"
+        error = error_of(lambda: workloads(kubeconfig(tmp_path, where)).read_log("p-1", lines=1), GateRefused)
+    assert error.problem == f"the cluster refuses to get pods/p-1/log in namespace clickview (403): {message}"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -304,5 +304,5 @@ def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
 
 def test_a_name_that_would_lead_elsewhere(tmp_path: Path) -> None:
     with served(lambda handler: say(handler, 200, {})) as where:
-        error = error_of(lambda: workloads(kubeconfig(tmp_path, where)).delete_pod("../../x"), SettingsInvalid)
+        error = error_of(lambda: workloads(kubeconfig(tmp_path, where)).read_log("../../x", lines=1), SettingsInvalid)
     assert error.problem == "'../../x' cannot be a name in a cluster"

@@ -114,7 +114,7 @@ def test_its_events_and_nobody_else_s(alone: ClusterAlone) -> None:
     alone.make("other-worker", labels={"app": "clickview", "component": "two"})
     facts = alone.rolled_out()
     gone = facts.pods[0].name
-    alone.workloads().delete_pod(gone)
+    alone.admin.delete(PODS, gone)
     alone.rolled_out("other-worker")
     facts = alone.rolled_out()
     subject = {"kind": "Deployment", "name": NAME, "namespace": "clickview", "uid": "u"}
@@ -213,17 +213,6 @@ def test_failed_pods_go_and_nobody_else_s(alone: ClusterAlone) -> None:
     assert workloads.delete_failed_pods(NAME) == ()
     assert facts.pods[0].name not in [one.name for one in alone.rolled_out().pods]
     assert alone.admin.get(PODS, "migration")["status"]["phase"] == "Failed"
-
-
-def test_a_pod_is_deleted_past_its_budget_and_once(alone: ClusterAlone) -> None:
-    alone.make(replicas=1)
-    budget(alone, "all", matchLabels=LABELS)
-    pod = alone.rolled_out().pods[0].name
-    workloads = alone.workloads()
-    workloads.delete_pod(pod)
-    until(lambda: pod not in [one.name for one in workloads.read_deployment(NAME).pods])
-    workloads.delete_pod(pod)
-    workloads.delete_pod("never-there")
 
 
 def test_the_same_token_restarts_once(alone: ClusterAlone) -> None:

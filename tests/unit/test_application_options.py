@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from checks.application_cause import Cause, diagnose
-from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way
+from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way, without_versions
 from recovery.facts import ApplicationFacts, AutoscalerFacts, Plan, PodUsage
 from recovery.settings.approval import PolicySettings
 from tests.unit.application_cases import NOW, OLD, deployment, facts, pod, revision, waiting
@@ -40,6 +40,16 @@ def test_a_bad_version_is_rolled_back_and_a_person_says_yes() -> None:
         "restart": "a new pod would not start either",
         "scale-up": "more pods do not cure this: image",
     }
+
+
+def test_no_way_leads_back_to_a_version_that_was_left() -> None:
+    """Version 3 was rolled back to 2, and 2 is as bad: the next is 1, or nobody knows one."""
+    newest, bad, good = revision("new", 4), revision("bad", 3, 0, wanted=0), revision(OLD, 1, 0, wanted=0)
+    ill = [pod(number, "new", ready=False, inside=BAD_IMAGE) for number in (1, 2, 3)]
+    seen = facts(deployment=deployment(*ill, revision=newest, revisions=(newest, bad, good)))
+    assert planned(seen).to_approve[0].value == 3
+    assert planned(without_versions(seen, {"bad", "new"})).to_approve[0].value == 1
+    assert planned(without_versions(seen, {"bad", "new", OLD})).chosen == ()
 
 
 def test_the_policy_may_depend_on_the_severity() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from recovery.approval import Approvals
 from recovery.errors import GateRefused, SettingsInvalid
-from recovery.facts.approval import Answer
+from recovery.facts.approval import Answer, Request
 from recovery.facts.plan import Option, Plan, PlanFact, PlannedAction
 
 PLAN = "ab" * 32
@@ -114,13 +114,35 @@ def test_an_approval_does_not_hold_for_ever(approvals: Approvals) -> None:
     assert approvals.ask(PLAN, "roll back", wait=HOUR).number == 2
 
 
-def test_who_asks_again_waits_for_the_same(approvals: Approvals) -> None:
+def test_who_asks_again_waits_its_whole_time_and_for_one_answer(approvals: Approvals) -> None:
     """The run was killed while it waited."""
+    approvals.ask(PLAN, "roll back", wait=timedelta(minutes=1))
+    again = approvals.ask(PLAN, "roll back", wait=HOUR)
+    assert approvals.waiting() == [again]
+    assert again.until > datetime.now(UTC) + HOUR / 2
+    (approvals.folder / f"003-{OTHER}").mkdir()  # killed just before it asked
+    other = approvals.ask(OTHER, "scale up", wait=HOUR)
+    assert (other.number, approvals.waiting()) == (4, [other])
+    with pytest.raises(GateRefused, match="was refused by the run that asked"):
+        answer(approvals)
+    assert answer(approvals, OTHER).granted
+
+
+def test_an_answer_that_comes_while_it_is_asked_again_counts(
+    approvals: Approvals, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = approvals.ask(PLAN, "roll back", wait=HOUR)
+    withdraw = Approvals.withdraw
+
+    def answered_first(self: Approvals, request: Request) -> Answer | None:
+        answer(self)
+        return withdraw(self, request)
+
+    monkeypatch.setattr(Approvals, "withdraw", answered_first)
     assert approvals.ask(PLAN, "roll back", wait=HOUR) == first
-    (approvals.folder / f"002-{OTHER}").mkdir()  # killed just before it asked
-    assert approvals.requests() == [first]
-    assert approvals.ask(OTHER, "scale up", wait=HOUR).number == 3
+    said = approvals.answer_of(first)
+    assert said is not None
+    assert said.by == "ada"
 
 
 def plan() -> Plan:

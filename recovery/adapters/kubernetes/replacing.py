@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from recovery.adapters.kubernetes.api import JSON_PATCH, Cluster
 from recovery.adapters.kubernetes.deployments import Deployments
-from recovery.adapters.kubernetes.fields import Json, name_of, value
+from recovery.adapters.kubernetes.fields import Json, name_of, part, value
 from recovery.adapters.kubernetes.notes import RESTART, restart_token
 from recovery.adapters.kubernetes.resources import DEPLOYMENTS
 from recovery.adapters.kubernetes.versions import numbered, of_template, revision_number, template
@@ -38,9 +38,17 @@ def roll_back(cluster: Cluster, name: str, revision: int) -> None:
     if found is of_template(family.deployment, family.replica_sets):
         return
     _require_running(family.deployment)
-    cluster.patch(
-        DEPLOYMENTS, name, [{"op": "replace", "path": "/spec/template", "value": template(found)}], JSON_PATCH
-    )
+    seen = {"op": "test", "path": "/spec/template", "value": part(family.deployment, "spec", "template")}
+    former = {"op": "replace", "path": "/spec/template", "value": template(found)}
+    try:
+        cluster.patch(DEPLOYMENTS, name, [seen, former], JSON_PATCH)
+    except GateRefused as error:
+        if part(Deployments(cluster).get(name), "spec", "template") == seen["value"]:
+            raise
+        raise GateRefused(
+            f"deployment {name} was changed while it was rolled back: somebody deploys",
+            "speak with who deploys, and run it again: it looks anew",
+        ) from error
 
 
 def _require_running(deployment: Json) -> None:

@@ -54,10 +54,6 @@ class KubernetesWorkloads:
         failed = [one for one in self._deployments.family(name).pods if text(one, "status", "phase") == "Failed"]
         return tuple(name_of(one) for one in failed if self._cluster.delete(PODS, name_of(one), uid_of(one)))
 
-    def delete_pod(self, pod: str) -> None:
-        """Delete one pod, past its disruption budget. Idempotent: one that is gone already is no error."""
-        self._cluster.delete(PODS, pod)
-
     def restart(self, name: str, token: str) -> None:
         """Replace every pod, one after the other. Idempotent: the same token twice restarts once."""
         replacing.restart(self._cluster, name, token)

@@ -47,6 +47,8 @@ def ask(endpoint: Endpoint) -> Answer:
         return Answer(False, said=str(error))
     except redis.ResponseError as error:
         return Answer(True, said=f"it answers: {error}")
+    except (redis.RedisError, KeyError, ValueError) as error:
+        return Answer(False, said=f"what answers there is no Redis: {error}")
     finally:
         client.close()
 

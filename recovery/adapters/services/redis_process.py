@@ -67,7 +67,7 @@ class RedisProcess:
             return replace(facts, healthy=False, detail=f"it does not answer: {answer.said}")
         if answer.pid not in (None, server.pid):
             return replace(facts, healthy=False, detail=f"another Redis (process {answer.pid}) answers in its place")
-        return replace(facts, healthy=True, detail=answer.said)
+        return replace(facts, healthy=None if answer.said else True, detail=answer.said)  # it may not let us in
 
     def start(self) -> None:
         facts, complaint = self.read_facts(), ""
