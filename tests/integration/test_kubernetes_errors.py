@@ -203,7 +203,7 @@ def test_a_policy_of_the_cluster_that_refuses_is_no_missing_right(tmp_path: Path
     message = 'admission webhook "frozen.example" denied the request: no changes on Sundays'
     with served(refusing(403, message)) as where:
         error = error_of(lambda: workloads(kubeconfig(tmp_path, where)).read_log("p-1", lines=1), GateRefused)
-    assert error.problem == f"the cluster refuses to get pods/p-1/log in namespace clickview (403): {message}"
+    assert error.problem == f"the cluster refuses to get pods/p-1 in namespace clickview (403): {message}"
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])

@@ -278,7 +278,7 @@ def test_a_full_disk_ends_no_recovery(journal: Journal, monkeypatch: pytest.Monk
     monkeypatch.setattr("recovery.evidence.make_ours", full)
     assert keep_evidence("a.log", "text").sha256 == hashlib.sha256(b"text").hexdigest()
     assert warnings(journal)[-2:] == [
-        "incident INC-1: “action” was not noted: [Errno 28] No space left on device",
+        f"incident INC-1: “action” was not noted: {folder.events_file} cannot be written: No space left on device",
         "evidence a.log was not kept: [Errno 28] No space left on device",
     ]
     assert kinds(folder) == ["opened", "run"]
