@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import yaml
@@ -127,22 +125,18 @@ def test_wrong_names(application: ApplicationDrill, mislead: Callable[[Applicati
     assert application.cluster.state() == before
 
 
-def test_credentials_that_are_refused_change_nothing(application: ApplicationDrill, tmp_path: Path) -> None:
-    text = (application.sandbox.folder / "kubernetes" / "recovery.kubeconfig").read_text()
-    wrong = yaml.safe_load(text)
-    wrong["users"][0]["user"]["token"] = "of-somebody-else"
-    file = application.settings.with_name("wrong.kubeconfig")
-    file.write_text(yaml.safe_dump(wrong))
-    file.chmod(0o600)
-    settings = application.settings.with_name("wrong-credentials.toml")
-    settings.touch(mode=0o600)
-    settings.write_text(application.settings.read_text().replace("recovery.kubeconfig", "wrong.kubeconfig"))
-    stranger = ApplicationDrill(application.sandbox, settings, application.more)
+def test_credentials_that_are_refused_change_nothing(application: ApplicationDrill) -> None:
+    folder = application.sandbox.folder / "kubernetes"
+    stranger = yaml.safe_load((folder / "recovery.kubeconfig").read_text())
+    stranger["users"][0]["user"]["token"] = "of-somebody-else"
+    (folder / "wrong.kubeconfig").touch(mode=0o600)
+    (folder / "wrong.kubeconfig").write_text(yaml.safe_dump(stranger))
     before = application.cluster.state()
-    said = stranger.refusal("application-failure", status=11)
-    assert "does not accept the credentials" in said and "of-somebody-else" not in said
+    wrong = ApplicationDrill(*_parts(application, "kubeconfig", "recovery.kubeconfig", "wrong.kubeconfig"))
+    said = wrong.refusal("application-failure", status=11)
+    assert "does not accept the credentials" in said
+    assert "of-somebody-else" not in said
     assert application.cluster.state() == before
-    assert os.stat(settings).st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("fault", ["kubernetes-down", pytest.param("kubernetes-hung", marks=pytest.mark.long)])
