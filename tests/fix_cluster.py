@@ -157,6 +157,6 @@ def _answers(made: Kube) -> bool:
         made.core.list_namespace(_request_timeout=5)
     except client.ApiException:
         return False
-    except Exception as error:  # noqa: BLE001: whatever the client raises while nobody listens yet
+    except Exception as error:  # whatever the client raises while nobody listens yet
         raise OSError(str(error)) from error
     return True

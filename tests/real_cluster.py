@@ -39,6 +39,14 @@ class RealCluster:
         self.ca_file = self._folder / "certificates" / "apiserver.crt"
 
     def __enter__(self) -> RealCluster:
+        try:
+            self._start_control_plane()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _start_control_plane(self) -> None:
         folder, etcd = self._folder, f"http://127.0.0.1:{self._ports['etcd']}"
         peer = f"http://127.0.0.1:{self._ports['peer']}"
         tokens = folder / "tokens"
@@ -54,7 +62,6 @@ class RealCluster:
                     "--service-cluster-ip-range=10.0.0.0/24", f"--service-account-key-file={key}",
                     f"--service-account-signing-key-file={key}", "--service-account-issuer=https://kubernetes.default.svc",
                     "--disable-admission-plugins=ServiceAccount")  # fmt: skip
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._over.set()

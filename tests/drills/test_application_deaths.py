@@ -55,7 +55,7 @@ def killed_and_run_again(application: ApplicationDrill, fault: str, after: int) 
     assert again["outcome"] == "recovered"
     site.wait_until_healthy(application.sandbox)
     after_all = shown(application, incident)
-    if began:
+    if began:  # it came so far
         assert after_all["moments"]["detected"] == began
     assert set(after_all["moments"]) >= {"detected", "recovered"}
     made = len(application.cluster.apps.list_namespaced_replica_set("clickview").items) - versions

@@ -130,11 +130,14 @@ def test_too_few_pods_become_five_and_later_three_again(application: Application
     report = recovered(application, "--replicas=11", "--incident=INC-8")
     assert report["done"] == ["scale-up"]
     assert (len(application.cluster.ready()), application.cluster.limits()) == (11, (11, 11))
-    assert "scale-back" in application.done("incident", "show", "INC-8").stdout
+    [left] = application.done("incident", "show", "INC-8", "--json").json["open_tasks"]
+    assert left["name"] == "scale-back of clickview-backend"
     application.undo("slow-application")
     scaled = application.done("application", "scale-back", "--component=backend", "--incident=INC-8", "--json").json
     assert (scaled["before"], scaled["now"], scaled["changed"]) == (11, 3, True)
     assert application.cluster.limits() == (3, 10)
+    left = application.done("incident", "show", "INC-8", "--json").json["open_tasks"]
+    assert left == []
     assert application.done("application", "scale-back", "--json").json["changed"] is False
 
 

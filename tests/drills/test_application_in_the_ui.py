@@ -6,6 +6,7 @@ SCREENSHOTS=folder keeps the pictures of docs/application-failure.md.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from recovery.waiting import wait_until
 from sandbox import faults, site
 from tests.drills.test_prefect_ui import artifact_of, runs_of
 from tests.fix_prefect import Served
@@ -123,6 +125,20 @@ def test_what_cannot_be_is_refused_when_a_run_is_made(served: Served) -> None:
         with pytest.raises(httpx.HTTPStatusError) as refused:
             served.submit(f"{flow}/{flow}", **parameters)
         assert refused.value.response.status_code == 409, parameters
+
+
+@pytest.mark.long
+def test_a_run_that_waits_for_six_minutes_is_let_live(served: Served, without_image: Cluster) -> None:
+    """The server ends a run whose slot of a concurrency limit has run out (after 300 s): there is none on recoveries."""
+    run_id = served.submit(f"{FLOW}/{FLOW}", incident="INC-patient")
+    served.wait(run_id, "PAUSED")
+    begin = time.monotonic()
+    wait_until(lambda: served.run(run_id)["state_type"] != "PAUSED" or time.monotonic() - begin > 360, 400, pause=5)
+    assert served.run(run_id)["state_type"] == "PAUSED", served.logs(run_id)
+    said = served.recover("approve", "INC-patient", "--by=Ada", "--reason=it took me a while")
+    assert said.returncode == 0, said.stderr
+    assert served.wait(run_id)["state_type"] == "COMPLETED", served.logs(run_id)
+    assert without_image.image() == GOOD
 
 
 @pytest.mark.long
