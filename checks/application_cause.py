@@ -36,6 +36,8 @@ class Cause(StrEnum):
     CACHE = "cache"
     DATABASE_PATH = "path to the database"
     CACHE_PATH = "path to the cache"
+    DATABASE_TOLD = "database, by the application's word"
+    CACHE_TOLD = "cache, by the application's word"
     STOPPED = "scaled to none"
     PAUSED = "rollout paused"
     IMAGE = "image"
@@ -62,6 +64,7 @@ _CAUSES: dict[RolloutCause, Cause] = {
     "unknown": Cause.UNKNOWN,
 }
 _OF_ITS_VERSION = frozenset({Cause.IMAGE, Cause.CONFIGURATION, Cause.CRASH, Cause.MEMORY})
+_CANNOT_START = frozenset({Cause.IMAGE, Cause.CONFIGURATION})
 # Causes whose begin stands in their pods.
 _DATED = frozenset({Cause.IMAGE, Cause.CRASH, Cause.CONFIGURATION, Cause.MEMORY, Cause.NODE})
 
@@ -80,7 +83,8 @@ def diagnose(facts: ApplicationFacts) -> Diagnosis:
     """What is wrong, most fundamental first: what stands behind the application, its size, its version, its pods."""
     for judge in (_behind, _size, _version, _short_of_pods, _underway, _hung, _overload, _failed):
         if found := judge(facts):
-            return found
+            # Pods that have too much to do fail their probes, too.
+            return (_overload(facts) if found.cause is Cause.HUNG else None) or found
     if facts.health.green and facts.health.seconds < SLOW_SECONDS:
         return Diagnosis(Cause.NOTHING, f"the health check is green ({facts.health.seconds:.1f} s), every pod is ready")
     return Diagnosis(Cause.UNKNOWN, f"every pod is ready, and still {_outside(facts)}")
@@ -96,13 +100,18 @@ def first_trace(facts: ApplicationFacts, diagnosis: Diagnosis) -> datetime | Non
 
 def _behind(facts: ApplicationFacts) -> Diagnosis | None:
     """The database or the cache, seen from here and from the application: restarts cure neither."""
-    names = {"database": (Cause.DATABASE, Cause.DATABASE_PATH), "redis": (Cause.CACHE, Cause.CACHE_PATH)}
-    for part, (down, cut_off) in names.items():
+    names = {
+        "database": (Cause.DATABASE, Cause.DATABASE_PATH, Cause.DATABASE_TOLD),
+        "redis": (Cause.CACHE, Cause.CACHE_PATH, Cause.CACHE_TOLD),
+    }
+    for part, (down, cut_off, told_of) in names.items():
         problem, told = facts.behind.get(part), _told_by_the_application(facts, part)
         if problem and not facts.health.green:
             return Diagnosis(down, f"the {part} does not answer from here: {problem}")
-        if told and not problem and part in facts.behind and not facts.health.green:
+        if told and part in facts.behind and not facts.health.green:
             return Diagnosis(cut_off, f"the {part} answers from here, and not from the application: {told}")
+        if told and facts.needs_what_is_behind and not facts.health.green:  # that we could not look is no word for it
+            return Diagnosis(told_of, f"{told}; from here the {part} could not be looked at")
     return None
 
 
@@ -157,6 +166,8 @@ def _version(facts: ApplicationFacts) -> Diagnosis | None:
     if cause is Cause.CRASH and "Config" in rollout.detail.partition("):")[0]:
         cause = Cause.CONFIGURATION
     ill = [pod for pod in deployment.current_pods if not pod.ready]
+    if rollout.cause == "probe" and ill and all(_starts(pod, facts) for pod in ill):
+        return None  # what starts slowly fails its first probes, too
     good = version_before(deployment, cause)
     return Diagnosis(cause, rollout.detail, _names(ill), good.number if good else None)
 
@@ -165,10 +176,13 @@ def version_before(deployment: DeploymentFacts, cause: Cause) -> RevisionFacts |
     """The version to return to when the newest one never came up; None when that is not what is seen.
 
     While pods of an older version are kept, the newest has never replaced them. Where none are kept, only pods that
-    cannot even start speak against the version; that all of one that has run hang today does not.
+    do not come up speak against the version; that all of one that has run hang or crash today does not: what it needs
+    has changed, and an older one may not know the database's tables any more.
     """
     newest = deployment.revision
     if newest is None or any(pod.ready for pod in deployment.current_pods):
+        return None
+    if deployment.came_up and cause not in _CANNOT_START:
         return None
     older = [one for one in deployment.revisions if one.number < newest.number]
     kept = [one for one in older if one.wanted]
@@ -237,8 +251,10 @@ def _overload(facts: ApplicationFacts) -> Diagnosis | None:
         return None
     if not facts.usage or len(busy) * 2 < len(facts.usage):
         return None  # what could not be looked at is no proof
+    deployment = facts.deployment
+    ready = "every pod is" if deployment.ready >= deployment.wanted else f"{deployment.ready} pods are"
     used = f"{len(busy)} of {len(facts.usage)} pods use all of their CPU"
-    return Diagnosis(Cause.OVERLOAD, f"every pod is ready, {used}, and {_outside(facts)}", tuple(busy))
+    return Diagnosis(Cause.OVERLOAD, f"{ready} ready, {used}, and {_outside(facts)}", tuple(busy))
 
 
 def _outside(facts: ApplicationFacts) -> str:

@@ -19,19 +19,30 @@ _CURES: dict[Cause, tuple[str, ...]] = {
     Cause.FAILED_PODS: ("delete-failed-pods", "restart"),
     Cause.HUNG: ("roll-back", "restart"),
     Cause.UNKNOWN: ("restart", "scale-up"),
-    Cause.OVERLOAD: ("scale-up",),
+    Cause.OVERLOAD: ("scale-up", "restart"),
     Cause.IMAGE: ("roll-back",),
     Cause.CONFIGURATION: ("roll-back",),
     Cause.CRASH: ("roll-back", "restart"),
     Cause.MEMORY: ("roll-back", "restart"),
 }
-# How the rights begin that a step needs, as `missing_rights` says them.
+# The rights that a step needs, as `missing_rights` says them. {}: the deployment.
 _RIGHTS = {
     "delete_failed_pods": ("delete pods",),
-    "restart_application": ("patch deployments/",),
-    "roll_back": ("patch deployments/",),
-    "scale_up": ("patch deployments", "patch horizontalpodautoscalers"),
+    "restart_application": ("patch deployments/{}",),
+    "roll_back": ("patch deployments/{}",),
+    "scale_up": ("patch deployments/{}", "patch deployments/{}/scale"),
 }
+_AUTOSCALER_RIGHT = "patch horizontalpodautoscalers"
+_BEHIND = frozenset(
+    {
+        Cause.DATABASE,
+        Cause.CACHE,
+        Cause.DATABASE_PATH,
+        Cause.CACHE_PATH,
+        Cause.DATABASE_TOLD,
+        Cause.CACHE_TOLD,
+    }
+)
 _MOST_PODS = 1000
 _START = timedelta(seconds=20)  # of one pod, where nothing was measured yet
 
@@ -45,6 +56,7 @@ class Wanted:
     severity: str
     replicas: int
     option: str = BEST
+    left: Set[str] = frozenset()  # versions that this incident has rolled back from: no way leads back to them
 
 
 def application_plan(
@@ -76,13 +88,6 @@ def application_plan(
     )
 
 
-def without_versions(facts: ApplicationFacts, names: Set[str]) -> ApplicationFacts:
-    """The same without versions that were found bad before; what runs now stays in sight."""
-    seen = facts.deployment
-    kept = tuple(one for one in seen.revisions if one.name not in names or one == seen.revision)
-    return replace(facts, deployment=replace(seen, revisions=kept))
-
-
 def replicas_refusal(replicas: int) -> str | None:
     """Why nobody can mean so many pods, or None."""
     return None if 1 <= replicas <= _MOST_PODS else f"{replicas} pods: 1 to {_MOST_PODS}"
@@ -109,6 +114,8 @@ def no_way(plan: Plan, diagnosis: Diagnosis, deployment: DeploymentFacts) -> Ref
         Cause.CACHE: "recover the cache (runbook, scenario 3); restarts of the application do not cure it",
         Cause.DATABASE_PATH: f"look at the network between them: {kubectl} get networkpolicies; and at DATABASE_URL",
         Cause.CACHE_PATH: f"look at the network between them: {kubectl} get networkpolicies; and at REDIS_URL",
+        Cause.DATABASE_TOLD: "see why it could not be looked at from here, and look at the database (runbook, scenario 1)",
+        Cause.CACHE_TOLD: "see why it could not be looked at from here, and look at the cache (runbook, scenario 3)",
         Cause.PATH: "look at the way to it: DNS, certificate, load balancer, ingress; and at application.health_url",
         Cause.STOPPED: f"when it may run again: {kubectl} scale deployment/{name} --replicas=3",
         Cause.PAUSED: f"when it may go on: {kubectl} rollout resume deployment/{name}",
@@ -145,7 +152,7 @@ def _option(name: str, deployment: DeploymentFacts, diagnosis: Diagnosis, wanted
         case "scale-up":
             return _scale_up(deployment, wanted)
         case _:
-            return _roll_back(deployment, diagnosis, asked_for=wanted.option == "roll-back")
+            return _roll_back(deployment, diagnosis, wanted)
 
 
 def _scale_up(deployment: DeploymentFacts, wanted: Wanted) -> Option:
@@ -156,15 +163,19 @@ def _scale_up(deployment: DeploymentFacts, wanted: Wanted) -> Option:
     return _made("scale-up", "Scale up", (PlannedAction("scale_up", what, wanted.replicas),), _START, enough)
 
 
-def _roll_back(deployment: DeploymentFacts, diagnosis: Diagnosis, *, asked_for: bool) -> Option:
+def _roll_back(seen: DeploymentFacts, diagnosis: Diagnosis, wanted: Wanted) -> Option:
+    left = [one for one in seen.revisions if one.name in wanted.left and one != seen.revision]
+    deployment = replace(seen, revisions=tuple(one for one in seen.revisions if one not in left))
     before = next((one for one in deployment.revisions if one.number == diagnosis.good_revision), None)
     before = before or version_before(deployment, diagnosis.cause)
-    if before is None and asked_for:  # a version can be bad and come up
+    if before is None and wanted.option == "roll-back":  # a version can be bad and come up
         older = [one for one in deployment.revisions if deployment.revision and one.number < deployment.revision.number]
         before = max(older, key=lambda one: one.number, default=None)
     if before is None:
         newest = deployment.revision
         shown = f"the newest version ({newest.number}) has run" if newest else "no version is known"
+        if left:
+            shown += f"; this incident has left {', '.join(str(one.number) for one in left)}"
         return _made("roll-back", "Roll back to the former version", (), _START, f"{shown}, or none is before it")
     what = f"run version {before.number} ({', '.join(before.images)}) again"
     step = PlannedAction("roll_back", what, before.number)
@@ -204,8 +215,11 @@ def _asked_first(option: Option) -> Option:
 
 def _permitted(option: Option, facts: ApplicationFacts) -> Option:
     """The option without what the cluster does not let us do: nothing is begun that stops half way."""
-    needed = {right for one in option.actions for right in _RIGHTS.get(one.name, ())}
-    missing = next((one for one in facts.not_permitted if one.startswith(tuple(needed))), None) if needed else None
+    name, limits = facts.deployment.name, facts.deployment.autoscaler
+    needed = {right.format(name) for one in option.actions for right in _RIGHTS.get(one.name, ())}
+    if option.name == "scale-up" and limits:
+        needed.add(_AUTOSCALER_RIGHT)
+    missing = next((one for one in facts.not_permitted if one in needed), None)
     if missing is None or option.rejected:
         return option
     return option.without(f"we may not {missing}: kubectl apply -f deployments/kubernetes/")
@@ -216,7 +230,7 @@ def _why_not(name: str, diagnosis: Diagnosis) -> str:
     match name, diagnosis.cause:
         case _, Cause.NOTHING:
             return "nothing is wrong"
-        case _, Cause.DATABASE | Cause.CACHE | Cause.DATABASE_PATH | Cause.CACHE_PATH:
+        case _, cause if cause in _BEHIND:
             return "does not cure what stands behind the application"
         case "restart", Cause.IMAGE | Cause.CONFIGURATION:
             return "a new pod would not start either"

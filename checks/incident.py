@@ -41,6 +41,11 @@ def incident_refusal(known: Incident, scenario: str, *, drill: bool) -> str | No
     return f"{known.id} is an incident of {known.scenario}, and nothing was handed over to {scenario}"
 
 
+def parts_of(known: Incident) -> frozenset[str]:
+    """The parts of the site that its runs were about: backend, frontend."""
+    return frozenset(str(one.details["part"]) for one in known.of_kind("run") if one.details.get("part"))
+
+
 def handed_over_to(known: Incident) -> tuple[str, ...]:
     """The scenarios that it was handed over to."""
     return tuple(str(one.details.get("to", one.details.get("scenario", ""))) for one in known.of_kind("handed over"))

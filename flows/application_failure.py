@@ -5,31 +5,34 @@ from datetime import timedelta
 from typing import Literal
 
 from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
-from checks.application_options import (
-    Wanted,
-    application_plan,
-    closed_way,
-    handed_to,
-    no_way,
-    replicas_refusal,
-    without_versions,
-)
+from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way, replicas_refusal
+from checks.incident import parts_of
 from checks.run_names import application_failure_name
 from checks.severity import severity_of
 from recovery.errors import RecoveryError, TargetUnreachable, VerificationFailed
-from recovery.facts import ApplicationFacts, DeploymentFacts, Mode, Outcome, Plan, PlannedAction, RecoveryReport
+from recovery.facts import (
+    ApplicationFacts,
+    DeploymentFacts,
+    Incident,
+    Mode,
+    Outcome,
+    Plan,
+    PlannedAction,
+    RecoveryReport,
+)
 from recovery.gate import granted, require
 from recovery.incident import IncidentFolder, new_incident_id
 from recovery.site import site
-from tasks.application import Component, verify_application_healthy
+from recovery.waiting import wait_until
+from tasks.application import COMPONENTS, Component, verify_application_healthy
 from tasks.application_evidence import keep_application_facts
 from tasks.approval import await_approval
-from tasks.clock import Clock, incident_under_way, is_known, note_clock, read_clock
+from tasks.clock import Clock, incident_under_way, is_known, known_incident, note_clock, read_clock
 from tasks.history import measured_recoveries
-from tasks.incidents import in_incident, note_event, publish_metrics, recovered, set_severity
+from tasks.incidents import in_incident, note_event, publish_metrics, recovered, set_severity, worst_severity
 from tasks.plans import show_plan
 from tasks.site_lease import holding_site
-from tasks.step import note, runbook
+from tasks.step import note, runbook, warn
 from tasks.ways import go_ways
 from tasks.workloads import (
     delete_failed_pods,
@@ -43,6 +46,7 @@ from tasks.workloads import (
 SCENARIO = "application-failure"
 Way = Literal["best", "wait", "delete-failed-pods", "restart", "roll-back", "scale-up"]
 _HEALTHY_SECONDS = 120.0
+_CHANGED_SECONDS = 60.0  # two rounds of a crash loop that has just begun
 
 
 @dataclass(frozen=True)
@@ -87,72 +91,101 @@ def application_failure(
     """
     require(replicas_refusal(replicas), next_step="as many as there is room for")
     request = Request(mode, component, option, replicas, read_clock(occurred, detected, started_by))
-    known = incident or incident_under_way(SCENARIO, drill=drill)
+    known = incident or incident_under_way(SCENARIO, component, drill=drill)
     if mode == "plan":
-        return looked(request, known or "none")
+        return looked(request, known)
     name = known or new_incident_id()
     with holding_site(name, take_over=take_over):
-        facts = first_look(request, name, drill=drill)
+        facts = first_look(request, name, goes_on=known is not None, drill=drill)
         diagnosis = diagnose(facts)
-        if diagnosis.cause is Cause.NOTHING and option == "best" and not is_known(name):
-            return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, "none", "SEV-4"))
-        with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail) as opened:
+        if diagnosis.cause is Cause.NOTHING and option == "best" and not (known and is_known(known)):
+            return report("healthy", None, diagnosis, plan_of(facts, diagnosis, request, None, "SEV-4"))
+        with in_incident(SCENARIO, name, drill=drill, summary=diagnosis.detail, part=component) as opened:
             note_clock(request.clock, first_trace(facts, diagnosis))
             return recover(facts, request, opened)
 
 
-def first_look(request: Request, incident: str, *, drill: bool) -> ApplicationFacts:
+def first_look(request: Request, incident: str, *, goes_on: bool, drill: bool) -> ApplicationFacts:
     """Look; a cluster that does not answer, or an incident that goes on, is noted as such before the run ends."""
     try:
         return read_application_facts(request.component)
     except RecoveryError as error:
-        if isinstance(error, TargetUnreachable) or is_known(incident):
-            with in_incident(SCENARIO, incident, drill=drill, summary=error.problem):
+        if isinstance(error, TargetUnreachable) or (goes_on and is_known(incident)):
+            with in_incident(SCENARIO, incident, drill=drill, summary=error.problem, part=request.component):
                 note_clock(request.clock, None)
                 raise
         raise
 
 
-def looked(request: Request, incident: str) -> RecoveryReport:
+def looked(request: Request, incident: str | None) -> RecoveryReport:
     """Look, say what would be done, and stop."""
     facts = read_application_facts(request.component)
-    diagnosis = diagnose(facts)
-    plan = plan_of(facts, diagnosis, request, incident, severity_seen(facts))
+    diagnosis, known = diagnose(facts), known_incident(incident)
+    plan = plan_of(facts, diagnosis, request, known, worst_severity(severity_seen(facts), known))
     show_plan(plan)
     return report("planned", None, diagnosis, plan)
 
 
-def recover(facts: ApplicationFacts, request: Request, opened: IncidentFolder) -> RecoveryReport:
-    """Plan, ask, act, prove. A rollout that was under way and hangs is looked at anew: now it says why."""
-    try:
-        return recover_once(facts, request, opened)
-    except VerificationFailed as error:
-        if diagnose(facts).cause is not Cause.ROLLOUT:
-            raise
-        note(f"{error.problem}; looking again")
-    return recover_once(read_application_facts(request.component), request, opened)
-
-
-def recover_once(seen: ApplicationFacts, request: Request, opened: IncidentFolder) -> RecoveryReport:
-    """One plan, from the question to the proof."""
-    facts = without_versions(seen, versions_left(opened))
+def recover(
+    facts: ApplicationFacts, request: Request, opened: IncidentFolder, *, waited: bool = False
+) -> RecoveryReport:
+    """Plan, ask, act, prove. A rollout that was waited for and hangs is looked at once more: now it says why."""
     diagnosis = diagnose(facts)
-    plan = plan_of(facts, diagnosis, request, opened.id, set_severity(severity_seen(facts)))
+    plan = plan_of(facts, diagnosis, request, opened.read(), set_severity(severity_seen(facts)))
     keep_application_facts(facts)
     show_plan(plan)
     refuse_what_does_not_help(plan, diagnosis, facts, request.option)
-    if await_approval(plan, opened, request.mode):
-        seen = read_application_facts(request.component)
-        now = without_versions(seen, versions_left(opened))
-        if plan_of(now, diagnose(now), request, opened.id, plan.severity).digest != plan.digest:
-            note("the site has changed since the approval was asked: another plan")
-            return recover_once(seen, request, opened)
+    if await_approval(plan, opened, request.mode) and (now := seen_otherwise(plan, facts, request, opened)):
+        note("the site has changed since the approval was asked: another plan")
+        return recover(now, request, opened)
     deployment = facts.deployment
     if not plan.chosen:  # a run before this one has done it
         prove(deployment.name, request.component)
-    done = go_ways(plan, lambda step: act(step, deployment, opened), lambda: prove(deployment.name, request.component))
-    recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
+    try:
+        done = go_ways(
+            plan, lambda step: act(step, deployment, opened), lambda: prove(deployment.name, request.component)
+        )
+    except VerificationFailed as error:
+        if waited or request.option != "best" or [one.name for one in plan.chosen] != ["wait"]:
+            raise
+        note(f"{error.problem}; looking again")
+        return recover(read_application_facts(request.component), request, opened, waited=True)
+    if not still_ill(opened, request.component):
+        recovered(None, timedelta(0))  # the application's pods hold no data: nothing can be lost here
     return report("recovered", opened, diagnosis, plan, done)
+
+
+def seen_otherwise(
+    plan: Plan, before: ApplicationFacts, request: Request, opened: IncidentFolder
+) -> ApplicationFacts | None:
+    """What is seen now when this plan is not what it asks for any more, else None.
+
+    A pod that crashes again and again runs in between: while its version is the same, it is looked at for a while.
+    """
+
+    def look() -> ApplicationFacts | None:
+        facts = read_application_facts(request.component)
+        same = plan_of(facts, diagnose(facts), request, opened.read(), plan.severity).digest == plan.digest
+        return None if same else facts
+
+    def sure(now: ApplicationFacts | None) -> bool:
+        return now is None or now.deployment.revision != before.deployment.revision or is_well(now)
+
+    return wait_until(look, _CHANGED_SECONDS, so=sure, pause=1)
+
+
+def is_well(facts: ApplicationFacts) -> bool:
+    """Whether nothing is wrong with it."""
+    return diagnose(facts).cause is Cause.NOTHING
+
+
+def still_ill(opened: IncidentFolder, component: Component) -> list[str]:
+    """The other components that this incident is about and that are not well yet: its clock goes on."""
+    others = [one for one in COMPONENTS if one != component and one in parts_of(opened.read())]
+    ill = [one for one in others if not is_well(read_application_facts(one))]
+    for one in ill:
+        warn(f"the {one} is not well yet: incident {opened.id} is not recovered. recover {SCENARIO} --component={one}")
+    return list(ill)
 
 
 def severity_seen(facts: ApplicationFacts) -> str:
@@ -160,9 +193,18 @@ def severity_seen(facts: ApplicationFacts) -> str:
     return severity_of(facts.deployment.ready, facts.deployment.wanted, not facts.health.down)
 
 
-def plan_of(facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, incident: str, severity: str) -> Plan:
+def plan_of(
+    facts: ApplicationFacts, diagnosis: Diagnosis, request: Request, known: Incident | None, severity: str
+) -> Plan:
     """The plan for what was seen."""
-    wanted = Wanted(site().settings.site.name, incident, severity, request.replicas, request.option)
+    wanted = Wanted(
+        site=site().settings.site.name,
+        incident=known.id if known else "none",
+        severity=severity,
+        replicas=request.replicas,
+        option=request.option,
+        left=versions_left(known),
+    )
     return application_plan(facts, diagnosis, wanted, site().settings.approval.policy, measured_recoveries(SCENARIO))
 
 
@@ -197,9 +239,9 @@ def prove(name: str, component: Component) -> None:
     verify_application_healthy(_HEALTHY_SECONDS, component)
 
 
-def versions_left(opened: IncidentFolder) -> frozenset[str]:
+def versions_left(known: Incident | None) -> frozenset[str]:
     """The versions that this incident rolled back from: no way leads back to them."""
-    return frozenset(str(one.details.get("version")) for one in opened.read().of_kind("version left"))
+    return frozenset(str(one.details.get("version")) for one in known.of_kind("version left")) if known else frozenset()
 
 
 def restart_token(opened: IncidentFolder) -> str:

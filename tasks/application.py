@@ -19,6 +19,7 @@ _PAUSE_SECONDS = 0.5
 
 
 Component = Literal["backend", "frontend"]
+COMPONENTS: tuple[Component, ...] = ("backend", "frontend")
 
 
 def url_of(component: Component) -> str | None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from checks.incident import handed_over_to, open_tasks, stays_recovered, task_name
+from checks.incident import handed_over_to, open_tasks, parts_of, stays_recovered, task_name
 from checks.moment import read_moment
-from recovery.errors import GateRefused
+from recovery.errors import GateRefused, RecoveryError
 from recovery.facts import Incident, Moment
-from recovery.incident import open_incident_folder
+from recovery.gate import require
+from recovery.incident import IncidentFolder, incident_id_refusal, open_incident_folder
 from recovery.site import site
-from tasks.incident_copies import IncidentCopies
+from tasks.incident_copies import IncidentCopies, noted_elsewhere
 from tasks.incidents import note_moment
 from tasks.known_incidents import read_incidents
 from tasks.step import warn
@@ -26,7 +27,7 @@ class Clock:
     """The moments that whoever starts a run knows of."""
 
     occurred: datetime | None
-    detected: datetime
+    detected: datetime | None
     started_by: str | None
 
 
@@ -37,33 +38,55 @@ def read_clock(occurred: str | None, detected: str | None, started_by: str | Non
     """
     now = datetime.now(UTC)
     found = {name: _past(name, text, now) for name, text in (("occurred", occurred), ("detected", detected)) if text}
-    return Clock(found.get("occurred"), found.get("detected", now), started_by)
+    return Clock(found.get("occurred"), found.get("detected"), started_by)
 
 
 def note_clock(clock: Clock, first_trace: datetime | None) -> None:
-    """Note when it began, when it was noticed, and that a person who starts a run has answered."""
+    """Note when it began, when it was noticed, and that a person who starts a run has answered.
+
+    What was typed counts before what a run has seen by itself.
+    """
     began = clock.occurred or first_trace
     if began:
-        note_moment(Moment.OCCURRED, began)
-    note_moment(Moment.DETECTED, clock.detected)
+        note_moment(Moment.OCCURRED, began, stated=clock.occurred is not None)
+    note_moment(Moment.DETECTED, clock.detected, stated=clock.detected is not None)
     if clock.started_by:
         note_moment(Moment.ACKNOWLEDGED, by=clock.started_by)
 
 
-def incident_under_way(scenario: str, *, drill: bool) -> str | None:
+def incident_under_way(scenario: str, part: str, *, drill: bool) -> str | None:
     """The incident of this scenario that is neither recovered nor closed on this machine: who runs it again means that.
 
-    The newest one, when there are several. One of which nothing was heard for a day, or that was handed over, is another
-    trouble: its clock is not tonight's.
+    The newest one, when there are several. One that is about another part of the site, of which nothing was heard for a
+    day, or that was handed over, is another trouble: its clock is not tonight's.
     """
     known = read_incidents(seconds=None).incidents  # one that cannot be read must not end a recovery
-    going = [one for one in known if _goes_on(one, scenario, drill)]
+    going = [one for one in known if _goes_on(one, scenario, drill) and parts_of(one) <= {part}]
     return max(going, key=lambda one: one.events[-1].at).id if going else None
 
 
+def known_incident(incident: str | None) -> Incident | None:
+    """What is known on this machine of the incident that a run belongs to; None when it belongs to none yet.
+
+    Raises: GateRefused for a name that cannot be one.
+    """
+    if incident is None:
+        return None
+    require(incident_id_refusal(incident), next_step="write it as the tracker calls it, e.g. INC-4711")
+    return IncidentFolder(incident, site().incidents_dir / incident).read()
+
+
 def is_known(incident: str) -> bool:
-    """Whether something was noted of this incident on this machine before."""
-    return any(one.id == incident and one.events for one in read_incidents(seconds=None).incidents)
+    """Whether something was noted of this incident before, on whichever machine; when nobody can tell, it may be.
+
+    Waits: some seconds for a bucket that hangs.
+    """
+    if any(one.id == incident and one.events for one in read_incidents(seconds=None).incidents):
+        return True
+    try:
+        return bool(noted_elsewhere(incident, seconds=_LOOK_SECONDS))
+    except RecoveryError:
+        return True
 
 
 def _goes_on(one: Incident, scenario: str, drill: bool) -> bool:

@@ -41,11 +41,16 @@ __all__ = [
     "read_incident",
     "recovered",
     "set_severity",
+    "worst_severity",
 ]
 
 
-def open_incident(scenario: str, incident: str | None, *, drill: bool = False, summary: str = "") -> IncidentFolder:
+def open_incident(
+    scenario: str, incident: str | None, *, drill: bool = False, summary: str = "", part: str = ""
+) -> IncidentFolder:
     """Open an incident, or go on with the one that is given; what this run notes from now on belongs to it.
+
+    `part` is what of the site the run is about, where a scenario knows several.
 
     Idempotent: one that is open already is not opened again. What other machines noted is read from the bucket when
     that answers.
@@ -69,7 +74,8 @@ def open_incident(scenario: str, incident: str | None, *, drill: bool = False, s
         run.note("opened", scenario=scenario, drill=drill, summary=summary)
     else:
         note(f"going on with incident {folder.id}, opened {known.of_kind('opened')[0].at:%Y-%m-%d %H:%M:%S} UTC")
-    run.note("run", by=_user(), phase="begin", scenario=scenario, drill=drill, **_whereabouts(run.journal))
+    about = {"part": part} if part else {}
+    run.note("run", by=_user(), phase="begin", scenario=scenario, drill=drill, **about, **_whereabouts(run.journal))
     if held := SITE_HELD.get():
         run.note("lease", **held)
     return folder
@@ -84,10 +90,10 @@ def leave_incident(outcome: str) -> None:
 
 @contextmanager
 def in_incident(
-    scenario: str, incident: str | None, *, drill: bool = False, summary: str = ""
+    scenario: str, incident: str | None, *, drill: bool = False, summary: str = "", part: str = ""
 ) -> Iterator[IncidentFolder]:
     """Open an incident, and note how what is done in here ends."""
-    folder = open_incident(scenario, incident, drill=drill, summary=summary)
+    folder = open_incident(scenario, incident, drill=drill, summary=summary, part=part)
     try:
         yield folder
     except BaseException as error:
@@ -103,10 +109,11 @@ def note_event(event: str, *, by: str = "", **details: Any) -> None:
         run.note(event, by=by, **details)
 
 
-def note_moment(moment: Moment, at: datetime | None = None, *, by: str = "") -> None:
-    """Note one of the incident's moments: now, or as it was told."""
+def note_moment(moment: Moment, at: datetime | None = None, *, by: str = "", stated: bool = False) -> None:
+    """Note one of the incident's moments: now, or as a person stated it, which counts before what runs see."""
     if run := current():
-        run.note(moment.value, by=by, moment=moment_text(at or datetime.now(UTC)))
+        said = {"stated": True} if stated else {}
+        run.note(moment.value, by=by, moment=moment_text(at or datetime.now(UTC)), **said)
 
 
 def set_severity(severity: str) -> str:
@@ -116,11 +123,15 @@ def set_severity(severity: str) -> str:
     """
     if not (run := current()):
         return severity
-    known = run.folder.read().severity
-    if worse_severity(severity, known):
+    known = run.folder.read()
+    if worse_severity(severity, known.severity):
         run.note("severity", severity=severity)
-        return severity
-    return known
+    return worst_severity(severity, known)
+
+
+def worst_severity(severity: str, known: Incident | None) -> str:
+    """This severity, or that of the incident when that is worse."""
+    return severity if known is None or worse_severity(severity, known.severity) else known.severity
 
 
 def recovered(recovery_point: datetime | None, data_loss: timedelta | None) -> None:

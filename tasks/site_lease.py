@@ -129,11 +129,13 @@ def _holder(incident: str) -> Holder:
 
 
 def _place(state_dir: Path) -> str:
-    """This state folder on this machine since its last start. Called under the folder's lock."""
+    """This state folder's lock on this machine since its last start; a copy of the folder is another. Called under it."""
     file = state_dir / "place"
     mark = (read_ours(file) or b"").decode(errors="replace").strip()
     if not mark:
         mark = secrets.token_hex(8)
         with open_ours(file, "w") as out:
             out.write(mark)
-    return f"{mark}@{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+    lock = (state_dir / "recovery.lease").stat()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{mark}@{boot}@{lock.st_dev}:{lock.st_ino}"

@@ -114,10 +114,18 @@ def read_application_facts(component: Component) -> ApplicationFacts:
         warn(f"we may not {right}: kubectl apply -f deployments/kubernetes/")
     looked_at = {"database": database, "redis": cache}
     behind = {part: problem or None for part, problem in looked_at.items() if problem is not None}
-    if component == "frontend":
-        behind = {}  # it needs neither
+    needs = component == "backend"
     return ApplicationFacts(
-        health, deployment, events, usage, logs, behind, datetime.now(UTC), tuple(rights), tuple(unseen)
+        health=health,
+        deployment=deployment,
+        events=events,
+        usage=usage,
+        logs=logs,
+        behind=behind if needs else {},
+        seen_at=datetime.now(UTC),
+        not_permitted=tuple(rights),
+        unseen=tuple(unseen),
+        needs_what_is_behind=needs,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ from recovery.cli.demo import point_at
 from recovery.cli.options import text
 from recovery.cli.output import Json, show_run
 from recovery.cli.user import who_types
-from recovery.errors import GateRefused, VerificationFailed
+from recovery.errors import GateRefused, RecoveryError, VerificationFailed
 from recovery.facts import Answer, Plan, Request
 from recovery.incident import new_incident_id
 from recovery.waiting import wait_until
@@ -79,13 +79,19 @@ def _broken(directory: Path | None, fault: str) -> Iterator[datetime]:
 
     sandbox = point_at(directory)
     site.wait_until_healthy(sandbox)
+    if fault in site.active_faults(sandbox):
+        raise GateRefused(f"{fault} was made already", f"undo it first: recover sandbox break {fault} --undo")
     occurred = datetime.now(UTC)
-    print(faults.break_it(sandbox, fault).said, file=sys.stderr, flush=True)
     try:
+        print(faults.break_it(sandbox, fault).said, file=sys.stderr, flush=True)
         yield occurred
     finally:
-        with suppress(GateRefused):  # it cannot be undone, or the recovery did that
+        try:
             faults.undo(sandbox, fault)
+        except GateRefused:  # it cannot be undone, or was not made
+            pass
+        except RecoveryError as error:  # it must not hide what the recovery came to
+            print(f"recover: {fault} could not be undone: {error.problem}", file=sys.stderr)
 
 
 def _wait_until_seen() -> None:

@@ -49,3 +49,4 @@ class ApplicationFacts:
     seen_at: datetime
     not_permitted: tuple[str, ...] = ()  # what we may not do to the deployment
     unseen: tuple[str, ...] = ()  # what could not be looked at, and why
+    needs_what_is_behind: bool = True  # the frontend needs neither database nor cache

@@ -105,6 +105,7 @@ class DeploymentFacts:
     budgets: tuple[BudgetFacts, ...] = ()
     scaled_from: int | None = None  # what `scale` noted on it: its former size
     scaled_autoscaler: tuple[int, int] | None = None  # the autoscaler's former limits, noted with it
+    came_up: bool = False  # all pods of its newest version were there once, by its Progressing condition
     stalled: str = ""  # what its Progressing condition says when its own deadline has passed
     unseen: tuple[
         str, ...

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from checks.application_cause import Cause, diagnose
-from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way, without_versions
+from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way
 from recovery.facts import ApplicationFacts, AutoscalerFacts, Plan, PodUsage
 from recovery.settings.approval import PolicySettings
 from tests.unit.application_cases import NOW, OLD, deployment, facts, pod, revision, waiting
@@ -16,8 +16,10 @@ from tests.unit.application_cases import NOW, OLD, deployment, facts, pod, revis
 BAD_IMAGE = waiting("ImagePullBackOff", message="no such image")
 
 
-def planned(seen: ApplicationFacts, *, option: str = "best", **policies: object) -> Plan:
-    wanted = Wanted("clickview", "INC-1", "SEV-2", 5, option)
+def planned(
+    seen: ApplicationFacts, *, option: str = "best", left: frozenset[str] = frozenset(), **policies: object
+) -> Plan:
+    wanted = Wanted("clickview", "INC-1", "SEV-2", 5, option, left)
     return application_plan(seen, diagnose(seen), wanted, PolicySettings.model_validate(policies), {})
 
 
@@ -48,8 +50,10 @@ def test_no_way_leads_back_to_a_version_that_was_left() -> None:
     ill = [pod(number, "new", ready=False, inside=BAD_IMAGE) for number in (1, 2, 3)]
     seen = facts(deployment=deployment(*ill, revision=newest, revisions=(newest, bad, good)))
     assert planned(seen).to_approve[0].value == 3
-    assert planned(without_versions(seen, {"bad", "new"})).to_approve[0].value == 1
-    assert planned(without_versions(seen, {"bad", "new", OLD})).chosen == ()
+    assert planned(seen, left=frozenset({"bad", "new"})).to_approve[0].value == 1
+    none = planned(seen, left=frozenset({"bad", "new", OLD}))
+    assert none.chosen == ()
+    assert rejected(none)["roll-back"].endswith("; this incident has left 3, 1, or none is before it")
 
 
 def test_the_policy_may_depend_on_the_severity() -> None:

@@ -14,6 +14,7 @@ from recovery.adapters.kubernetes.versions import images, of_template, read_revi
 from recovery.facts import AutoscalerFacts, BudgetFacts, DeploymentFacts
 
 _DEADLINE_PASSED = "ProgressDeadlineExceeded"
+_CAME_UP = "NewReplicaSetAvailable"  # it stays when pods fail later, until the template changes
 _ONE_DEFAULT = 1  # a deployment that says no size has one pod; an autoscaler that says no minimum has that
 _IMAGE = re.compile(r"[\w./:-]+(@sha256:[0-9a-f]{64})?", re.ASCII)
 
@@ -60,17 +61,18 @@ def describe(
         budgets=budgets,
         scaled_from=noted_size(deployment),
         scaled_autoscaler=noted_limits(deployment),
-        stalled=_stalled(deployment, current),
+        came_up=_progress(deployment, current, _CAME_UP) != "",
+        stalled=_progress(deployment, current, _DEADLINE_PASSED),
         unseen=unseen,
     )
 
 
-def _stalled(deployment: Json, current: Json | None) -> str:
-    """That its own deadline has passed; said of another version than today's, it is of a rollout of before."""
+def _progress(deployment: Json, current: Json | None, reason: str) -> str:
+    """What it says with this reason of how its rollout went; of another version than today's, it is of one before."""
     progress = condition(deployment, "Progressing")
     said = text(progress, "message")
     of_today = current is not None and name_of(current) in said
-    return said if progress.get("reason") == _DEADLINE_PASSED and of_today else ""
+    return said if progress.get("reason") == reason and of_today else ""
 
 
 def wanted_size(deployment: Json) -> int:

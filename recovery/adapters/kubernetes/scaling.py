@@ -5,18 +5,22 @@ What was is noted on the deployment before anything is moved: whoever comes late
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from recovery.adapters.kubernetes.api import Cluster
 from recovery.adapters.kubernetes.deployments import Deployments
 from recovery.adapters.kubernetes.family import wanted_size
-from recovery.adapters.kubernetes.fields import Json
+from recovery.adapters.kubernetes.fields import Json, name_of
 from recovery.adapters.kubernetes.notes import (
     SCALED_AUTOSCALER,
     SCALED_FROM,
+    moved_note,
     noted_limits,
     noted_size,
     spoken_limits,
 )
 from recovery.adapters.kubernetes.resources import AUTOSCALERS, DEPLOYMENTS, SCALES
+from recovery.errors import GateRefused, SettingsInvalid, VerificationFailed
 from recovery.facts import AutoscalerFacts
 
 
@@ -27,10 +31,13 @@ def scale(cluster: Cluster, name: str, replicas: int) -> None:
     limits = _limits_for(replicas, autoscaler)
     if wanted_size(deployment) == replicas and limits is None:
         return
-    _note(cluster, deployment, autoscaler if limits else None)
-    if autoscaler and limits:
-        _set_limits(cluster, autoscaler.name, limits)
-    _set_size(cluster, name, replicas)
+    _note(cluster, deployment, replicas, autoscaler, limits)
+    try:
+        if autoscaler and limits:
+            _set_limits(cluster, autoscaler.name, limits)
+        _set_size(cluster, name, replicas)
+    except (GateRefused, SettingsInvalid) as error:  # both say that nothing was changed
+        raise VerificationFailed(error.problem, "put back what was moved: recover application scale-back") from error
 
 
 def scale_back(cluster: Cluster, name: str) -> int | None:
@@ -62,18 +69,22 @@ def _limits_for(replicas: int, autoscaler: AutoscalerFacts | None) -> tuple[int,
     return None if limits == (autoscaler.minimum, autoscaler.maximum) else limits
 
 
-def _note(cluster: Cluster, deployment: Json, moved: AutoscalerFacts | None) -> None:
-    """Note what is now, unless a former scale noted what was before it."""
-    notes: dict[str, str | None] = {}
-    if noted_size(deployment) is None:
-        notes[SCALED_FROM] = str(wanted_size(deployment))
-    if moved and noted_limits(deployment) is None:
-        notes[SCALED_AUTOSCALER] = spoken_limits(moved.minimum, moved.maximum)
-    if notes:
-        _annotate(cluster, deployment["metadata"]["name"], notes)
+def _note(
+    cluster: Cluster,
+    deployment: Json,
+    replicas: int,
+    autoscaler: AutoscalerFacts | None,
+    limits: tuple[int, int] | None,
+) -> None:
+    """Note what is now and what is made of it, after what a former scale noted."""
+    notes = {SCALED_FROM: moved_note(deployment, SCALED_FROM, str(wanted_size(deployment)), str(replicas))}
+    if autoscaler and limits:
+        now, to = spoken_limits(autoscaler.minimum, autoscaler.maximum), spoken_limits(*limits)
+        notes[SCALED_AUTOSCALER] = moved_note(deployment, SCALED_AUTOSCALER, now, to)
+    _annotate(cluster, name_of(deployment), notes)
 
 
-def _annotate(cluster: Cluster, name: str, notes: dict[str, str | None]) -> None:
+def _annotate(cluster: Cluster, name: str, notes: Mapping[str, str | None]) -> None:
     cluster.patch(DEPLOYMENTS, name, {"metadata": {"annotations": notes}})
 
 
