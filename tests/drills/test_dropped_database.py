@@ -19,6 +19,7 @@ def server_of(drill: Drill) -> DatabaseAddress:
     return drill.sandbox.admin_address(database="postgres")
 
 
+@pytest.mark.long
 def test_a_dropped_database_comes_back_under_its_own_name(new_drill: Callable[..., Drill]) -> None:
     """Everything said "the server does not answer", and the backup failed."""
     drill = new_drill()

@@ -193,6 +193,7 @@ def test_the_end_of_a_command_frees_no_slot_but_its_own(served: Served, seen: di
     until(lambda: slots(served, "backup") == 0)
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_is_told_and_the_command_goes_on(served: Served, seen: dict[str, str]) -> None:
     pid = served.program("uvicorn")
     os.kill(pid, signal.SIGSTOP)
@@ -229,6 +230,7 @@ def test_a_server_that_hangs_in_the_middle_holds_nothing_back(served: Served, se
     assert said.splitlines()[-1] == lost
 
 
+@pytest.mark.long
 def test_a_server_that_is_lost_in_the_middle_changes_nothing_of_what_is_done(
     served: Served, seen: dict[str, str]
 ) -> None:

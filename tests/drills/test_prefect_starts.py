@@ -32,6 +32,7 @@ def other(served: Served) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.campaign
+@pytest.mark.long
 @pytest.mark.timeout(0)
 def test_every_start_is_a_good_one_beside_busy_loops(served: Served) -> None:
     """About 1 in 15 ended with 12 and no last words, although the server was up."""
@@ -45,6 +46,7 @@ def test_every_start_is_a_good_one_beside_busy_loops(served: Served) -> None:
             print(f"start {number} of {N}: good")
 
 
+@pytest.mark.long
 def test_of_two_sites_on_one_port_one_serves_and_the_other_says_so(served: Served, other: dict[str, str]) -> None:
     """Both said that they were ready, and a run asked of one was done on the other."""
     their_state = Path(other["RECOVERY_CONFIG"]).parent

@@ -323,6 +323,17 @@ def test_cut_off_in_the_middle_it_can_still_be_put_back(alone: ClusterAlone) -> 
         assert (facts.wanted, limits(alone), annotations(alone)) == (1, (1, 3), {}), done
 
 
+def test_a_size_that_somebody_made_since_is_what_is_put_back(alone: ClusterAlone) -> None:
+    alone.make()
+    assert scaled(alone, 3).scaled_from == 2
+    alone.admin.patch(DEPLOYMENTS, NAME, {"spec": {"replicas": 4}})
+    assert scaled(alone, 5).scaled_from == 4
+    # Killed between the note and the deed, and run again: what was made by us before is not somebody's.
+    alone.admin.patch(DEPLOYMENTS, NAME, {"metadata": {"annotations": {f"{PREFIX}/scaled-from": "2->5->6"}}})
+    assert scaled(alone, 6).scaled_from == 2
+    assert alone.workloads().scale_back(NAME) == 2
+
+
 def test_a_note_that_somebody_spoiled_is_none(alone: ClusterAlone) -> None:
     alone.make(replicas=1)
     for note in ("", "many", "-1", "٣", "99999999999999999999"):

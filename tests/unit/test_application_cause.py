@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from checks.application_cause import Cause, diagnose, first_trace
-from recovery.facts import ApplicationFacts, HealthFacts, PodUsage
+from recovery.facts import ApplicationFacts, HealthFacts, PodFacts, PodUsage, WorkloadEvent
 from tests.unit.application_cases import NOW, OLD, container, deployment, facts, pod, revision, waiting
 
 
@@ -79,10 +79,16 @@ def test_what_a_pod_that_has_failed_said_is_not_asked() -> None:
     assert diagnose(facts(*lost, status=503, logs=log)).cause is Cause.FAILED_PODS
 
 
-def test_what_could_not_be_looked_at_is_no_proof_that_it_answers() -> None:
+def test_what_could_not_be_looked_at_is_no_proof_that_it_answers_nor_a_reason_to_restart() -> None:
     ill = [pod(number, ready=False) for number in (1, 2, 3)]
     log = {ill[0].name: "redis: connection refused"}
-    assert diagnose(facts(*ill, status=503, logs=log, behind={})).cause is Cause.HUNG
+    found = diagnose(facts(*ill, status=503, logs=log, behind={}))
+    assert found.cause is Cause.CACHE_TOLD
+    assert found.detail.endswith("says “redis: connection refused”; from here the redis could not be looked at")
+    told = HealthFacts(503, 0.1, {"database": "fail"}, looks=3, red_looks=3)
+    assert diagnose(facts(*ill, health=told, behind={"redis": None})).cause is Cause.DATABASE_TOLD
+    frontend = facts(*ill, status=503, logs=log, behind={}, needs_what_is_behind=False)
+    assert diagnose(frontend).cause is Cause.HUNG
     assert diagnose(facts(*ill, status=503, logs=log, behind={"redis": None})).cause is Cause.CACHE_PATH
 
 
@@ -145,6 +151,38 @@ def test_pods_that_failed_long_ago_hide_no_overload() -> None:
     usage = tuple(PodUsage(f"p{number}", 990, 1, cpu_limit_millicores=1000) for number in range(3))
     lost = pod(4, ready=False, phase="Failed", reason="Evicted")
     assert diagnose(facts(pod(1), pod(2), pod(3), lost, status=503, usage=usage)).cause is Cause.OVERLOAD
+
+
+def test_pods_that_have_too_much_to_do_fail_their_probes_and_are_not_hung() -> None:
+    ill = [pod(number, ready=False) for number in (1, 2, 3)]
+    late = [probe_failed(one) for one in ill]
+    busy = tuple(PodUsage(one.name, 990, 1, cpu_limit_millicores=1000) for one in ill)
+    found = diagnose(facts(*ill, status=503, usage=busy, events=tuple(late)))
+    assert found.cause is Cause.OVERLOAD
+    assert found.detail.startswith("0 pods are ready, 3 of 3 pods use all of their CPU, and ")
+    idle = tuple(replace(one, cpu_millicores=3) for one in busy)
+    assert diagnose(facts(*ill, status=503, usage=idle, events=tuple(late))).cause is Cause.HUNG
+    assert diagnose(facts(*ill, status=503, usage=None, events=tuple(late))).cause is Cause.HUNG
+
+
+def test_what_starts_slowly_fails_its_first_probes_too() -> None:
+    young = [replace(pod(number, ready=False), created_at=NOW - timedelta(seconds=25)) for number in (1, 2, 3)]
+    events = tuple(probe_failed(one) for one in young)
+    assert diagnose(facts(*young, status=503, events=events)).cause is Cause.ROLLOUT
+
+
+def test_a_version_that_came_up_once_is_not_undone_when_it_crashes() -> None:
+    crashed = [pod(n, ready=False, inside=waiting("CrashLoopBackOff", last_exit_code=1, restarts=9)) for n in (1, 2, 3)]
+    assert diagnose(facts(*crashed, status=503)).good_revision == 1
+    seen = facts(status=503, deployment=deployment(*crashed, came_up=True))
+    assert (diagnose(seen).cause, diagnose(seen).good_revision) == (Cause.CRASH, None)
+    gone = [pod(n, ready=False, inside=waiting("ImagePullBackOff", message="gone")) for n in (1, 2, 3)]
+    assert diagnose(facts(status=503, deployment=deployment(*gone, came_up=True))).good_revision == 1
+
+
+def probe_failed(ill: PodFacts) -> WorkloadEvent:
+    message = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+    return WorkloadEvent(NOW, True, "Unhealthy", f"pod/{ill.name}", message, 9)
 
 
 def test_a_moment_that_cannot_be_is_none() -> None:
