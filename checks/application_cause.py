@@ -98,6 +98,11 @@ def first_trace(facts: ApplicationFacts, diagnosis: Diagnosis) -> datetime | Non
     return min([*ends, *made], default=None) if diagnosis.cause in _DATED else None
 
 
+def is_of_its_version(deployment: DeploymentFacts, diagnosis: Diagnosis) -> bool:
+    """Whether it is the version that is bad: it never came up. One that ran before fails for something else."""
+    return diagnosis.cause in _OF_ITS_VERSION and not deployment.came_up
+
+
 def _behind(facts: ApplicationFacts) -> Diagnosis | None:
     """The database or the cache, seen from here and from the application: restarts cure neither."""
     names = {

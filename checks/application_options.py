@@ -56,7 +56,7 @@ class Wanted:
     severity: str
     replicas: int
     option: str = BEST
-    left: Set[str] = frozenset()  # versions that this incident has rolled back from: no way leads back to them
+    bad: Set[str] = frozenset()  # versions that this incident found bad: no way leads back to them
 
 
 def application_plan(
@@ -164,8 +164,8 @@ def _scale_up(deployment: DeploymentFacts, wanted: Wanted) -> Option:
 
 
 def _roll_back(seen: DeploymentFacts, diagnosis: Diagnosis, wanted: Wanted) -> Option:
-    left = [one for one in seen.revisions if one.name in wanted.left and one != seen.revision]
-    deployment = replace(seen, revisions=tuple(one for one in seen.revisions if one not in left))
+    bad = [one for one in seen.revisions if one.name in wanted.bad and one != seen.revision]
+    deployment = replace(seen, revisions=tuple(one for one in seen.revisions if one not in bad))
     before = next((one for one in deployment.revisions if one.number == diagnosis.good_revision), None)
     before = before or version_before(deployment, diagnosis.cause)
     if before is None and wanted.option == "roll-back":  # a version can be bad and come up
@@ -174,8 +174,8 @@ def _roll_back(seen: DeploymentFacts, diagnosis: Diagnosis, wanted: Wanted) -> O
     if before is None:
         newest = deployment.revision
         shown = f"the newest version ({newest.number}) has run" if newest else "no version is known"
-        if left:
-            shown += f"; this incident has left {', '.join(str(one.number) for one in left)}"
+        if bad:
+            shown += f"; found bad before: {', '.join(str(one.number) for one in bad)}"
         return _made("roll-back", "Roll back to the former version", (), _START, f"{shown}, or none is before it")
     what = f"run version {before.number} ({', '.join(before.images)}) again"
     step = PlannedAction("roll_back", what, before.number)

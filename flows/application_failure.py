@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from checks.application_cause import Cause, Diagnosis, diagnose, first_trace
+from checks.application_cause import Cause, Diagnosis, diagnose, first_trace, is_of_its_version
 from checks.application_options import Wanted, application_plan, closed_way, handed_to, no_way, replicas_refusal
 from checks.incident import parts_of
 from checks.run_names import application_failure_name
@@ -134,6 +134,8 @@ def recover(
     plan = plan_of(facts, diagnosis, request, opened.read(), set_severity(severity_seen(facts)))
     keep_application_facts(facts)
     show_plan(plan)
+    if is_of_its_version(facts.deployment, diagnosis):
+        note_bad_version(facts.deployment, opened)
     refuse_what_does_not_help(plan, diagnosis, facts, request.option)
     if await_approval(plan, opened, request.mode) and (now := seen_otherwise(plan, facts, request, opened)):
         note("the site has changed since the approval was asked: another plan")
@@ -203,7 +205,7 @@ def plan_of(
         severity=severity,
         replicas=request.replicas,
         option=request.option,
-        left=versions_left(known),
+        bad=bad_versions(known),
     )
     return application_plan(facts, diagnosis, wanted, site().settings.approval.policy, measured_recoveries(SCENARIO))
 
@@ -225,8 +227,7 @@ def act(step: PlannedAction, deployment: DeploymentFacts, opened: IncidentFolder
         case "restart_application":
             restart_application(name, restart_token(opened))
         case "roll_back":
-            if deployment.revision:
-                note_event("version left", version=deployment.revision.name, images=deployment.images)
+            note_bad_version(deployment, opened)
             roll_back(name, step.value or 0)
         case "scale_up":
             note_event("open task", task="scale-back", deployment=name, command="recover application scale-back")
@@ -239,9 +240,15 @@ def prove(name: str, component: Component) -> None:
     verify_application_healthy(_HEALTHY_SECONDS, component)
 
 
-def versions_left(known: Incident | None) -> frozenset[str]:
-    """The versions that this incident rolled back from: no way leads back to them."""
-    return frozenset(str(one.details.get("version")) for one in known.of_kind("version left")) if known else frozenset()
+def note_bad_version(deployment: DeploymentFacts, opened: IncidentFolder) -> None:
+    """Note that no way leads back to the version that runs now."""
+    if deployment.revision and deployment.revision.name not in bad_versions(opened.read()):
+        note_event("bad version", version=deployment.revision.name, images=deployment.images)
+
+
+def bad_versions(known: Incident | None) -> frozenset[str]:
+    """The versions that this incident found bad."""
+    return frozenset(str(one.details.get("version")) for one in known.of_kind("bad version")) if known else frozenset()
 
 
 def restart_token(opened: IncidentFolder) -> str:

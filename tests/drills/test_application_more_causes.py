@@ -26,8 +26,9 @@ def test_another_bad_version_is_another_question(application: ApplicationDrill) 
         until(lambda: asked(application, "INC-two") not in ([], [first]), what="another question")
         assert application.cluster.image() == "clickview/backend:none-either"
         application.done("approve", "INC-two", "--by=Ada", "--reason=the second")
-        assert run.wait(timeout=400) == 0
-    assert application.cluster.image() == GOOD
+        _, err = run.communicate(timeout=400)
+    assert run.returncode == 0, err
+    assert application.cluster.image() == GOOD, "neither of the two that had no image"
 
 
 def test_a_configuration_that_is_missing_is_rolled_back(application: ApplicationDrill) -> None:

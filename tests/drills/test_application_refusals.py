@@ -121,7 +121,7 @@ def _parts(application: ApplicationDrill, section: str, old: str, new: str) -> t
     ("mislead", "problem"),
     [
         (wrong_namespace, "namespace elsewhere"),
-        (wrong_name, "deployments/backend in namespace clickview"),
+        (wrong_name, "namespace clickview has no deployment backend; its deployments: clickview-backend, "),
     ],
 )
 def test_wrong_names(

@@ -17,9 +17,9 @@ BAD_IMAGE = waiting("ImagePullBackOff", message="no such image")
 
 
 def planned(
-    seen: ApplicationFacts, *, option: str = "best", left: frozenset[str] = frozenset(), **policies: object
+    seen: ApplicationFacts, *, option: str = "best", bad: frozenset[str] = frozenset(), **policies: object
 ) -> Plan:
-    wanted = Wanted("clickview", "INC-1", "SEV-2", 5, option, left)
+    wanted = Wanted("clickview", "INC-1", "SEV-2", 5, option, bad)
     return application_plan(seen, diagnose(seen), wanted, PolicySettings.model_validate(policies), {})
 
 
@@ -44,16 +44,16 @@ def test_a_bad_version_is_rolled_back_and_a_person_says_yes() -> None:
     }
 
 
-def test_no_way_leads_back_to_a_version_that_was_left() -> None:
+def test_no_way_leads_back_to_a_version_that_was_found_bad() -> None:
     """Version 3 was rolled back to 2, and 2 is as bad: the next is 1, or nobody knows one."""
     newest, bad, good = revision("new", 4), revision("bad", 3, 0, wanted=0), revision(OLD, 1, 0, wanted=0)
     ill = [pod(number, "new", ready=False, inside=BAD_IMAGE) for number in (1, 2, 3)]
     seen = facts(deployment=deployment(*ill, revision=newest, revisions=(newest, bad, good)))
     assert planned(seen).to_approve[0].value == 3
-    assert planned(seen, left=frozenset({"bad", "new"})).to_approve[0].value == 1
-    none = planned(seen, left=frozenset({"bad", "new", OLD}))
+    assert planned(seen, bad=frozenset({"bad", "new"})).to_approve[0].value == 1
+    none = planned(seen, bad=frozenset({"bad", "new", OLD}))
     assert none.chosen == ()
-    assert rejected(none)["roll-back"].endswith("; this incident has left 3, 1, or none is before it")
+    assert rejected(none)["roll-back"].endswith("; found bad before: 3, 1, or none is before it")
 
 
 def test_the_policy_may_depend_on_the_severity() -> None:
