@@ -11,7 +11,7 @@ import pytest
 
 from sandbox import site
 from tests.drills.test_application_failure import cause_seen
-from tests.fix_recovery import ApplicationDrill
+from tests.fix_recovery import NAMESPACE, ApplicationDrill
 
 # Dies, as by kill -9, when as many steps are done as the first word says.
 _DYING = """
@@ -45,9 +45,9 @@ def killed_and_run_again(application: ApplicationDrill, fault: str, after: int) 
     """Break, be killed after so many steps, go on; the status of the first run (0 when it had ended before)."""
     incident = f"INC-{fault}-{after}"
     allowing = application.allowing(roll_back="auto")
-    versions = len(application.cluster.apps.list_namespaced_replica_set("clickview").items)
     application.break_it(fault)
     cause_seen(application, KINDS[fault])
+    before = versions(application)
     first = dying(allowing, after).run("application-failure", f"--incident={incident}", seconds=400)
     assert first.status in (0, -9), first.stderr
     began = shown(application, incident)["moments"].get("detected") if known(application, incident) else None
@@ -58,10 +58,16 @@ def killed_and_run_again(application: ApplicationDrill, fault: str, after: int) 
     if began:  # it came so far
         assert after_all["moments"]["detected"] == began
     assert set(after_all["moments"]) >= {"detected", "recovered"}
-    made = len(application.cluster.apps.list_namespaced_replica_set("clickview").items) - versions
-    assert made == {"hang-pods": 1, "bad-image": 1, "slow-application": 0}[fault]
+    made = versions(application) - before
+    assert len(made) == {"hang-pods": 1, "bad-image": 0, "slow-application": 0}[fault], "restarted once, or not at all"
     application.mend()
     return first.status
+
+
+def versions(application: ApplicationDrill) -> set[str]:
+    """The names of its ReplicaSets."""
+    found = application.cluster.apps.list_namespaced_replica_set(NAMESPACE).items
+    return {one.metadata.name for one in found}
 
 
 def known(application: ApplicationDrill, incident: str) -> bool:
