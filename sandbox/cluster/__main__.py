@@ -29,7 +29,7 @@ from sandbox.cluster.usage import Usage
 from sandbox.cluster.workloads import sweep
 from sandbox.layout import load
 
-_SOON_SECONDS, _LATER_SECONDS = 0.1, 0.5
+_SOON_SECONDS, _LATER_SECONDS = 0.1, 1.0
 _DEADLINES_SECONDS = 1.0  # a rollout or a refused pod also gets on by time alone
 _STEPS = 20  # one change brings the next: a deployment its ReplicaSet, that its pods
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sandbox.cluster.answers import Object
 
-PROBES = 0.5  # of periodSeconds; 5 and 10 s in ClickView's manifests
+PROBES = 1.0  # of periodSeconds; 5 and 10 s in ClickView's manifests: each asks database and Redis
 ENDINGS = 0.1  # of terminationGracePeriodSeconds and of a preStop's sleep; 30 and 10 s
 FIRST_LOOKS_SECONDS = 0.15  # until it is ready for the first time; initialDelaySeconds is not waited for
 FIRST_LOOKS_LAST_SECONDS = 20.0

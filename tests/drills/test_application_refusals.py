@@ -154,6 +154,7 @@ def test_an_api_server_that_is_gone_or_hangs(application: ApplicationDrill, faul
     assert "does not answer" in said
 
 
+@pytest.mark.long
 @pytest.mark.refuses(
     "application-failure --incident --option --replicas --component --occurred --detected --by --take-over",
     "application scale-back --component --incident --take-over",

@@ -111,6 +111,7 @@ def test_onto_the_sites_server(marked: Drill) -> None:
         marked.do("DROP TABLE made_later", "DROP DATABASE IF EXISTS at_point")
 
 
+@pytest.mark.long
 def test_a_name_given_twice_is_refused_with_both_positions_and_moments(marked: Drill) -> None:
     before = mark(marked)
     make_point(marked, "release")

@@ -217,6 +217,7 @@ def test_a_sites_own_rule_is_asked(drill: Drill, tmp_path: Path) -> None:
 
 
 @pytest.mark.campaign
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_every_kind_of_damage_is_named_and_its_copy_kept(drill: Drill) -> None:
     kinds = list(DAMAGE)

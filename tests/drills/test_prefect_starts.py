@@ -70,6 +70,7 @@ def test_of_two_sites_on_one_port_one_serves_and_the_other_says_so(served: Serve
         run_recover(other, "serve", "--stop")
 
 
+@pytest.mark.long
 def test_neither_the_shell_nor_what_a_crash_left_hinders_a_start(served: Served) -> None:
     """Proxies that would be asked for the loopback address; settings of the user's own Prefect that it cannot read;
     a lock file with a number that is another program's by now: the start was refused, and told to stop that one."""
