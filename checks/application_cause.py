@@ -83,8 +83,9 @@ def diagnose(facts: ApplicationFacts) -> Diagnosis:
     """What is wrong, most fundamental first: what stands behind the application, its size, its version, its pods."""
     for judge in (_behind, _size, _version, _short_of_pods, _underway, _hung, _overload, _failed):
         if found := judge(facts):
-            # Pods that have too much to do fail their probes, too.
-            return (_overload(facts) if found.cause is Cause.HUNG else None) or found
+            if found.cause is Cause.HUNG and found.good_revision is None:
+                return _overload(facts) or found  # pods that have too much to do fail their probes, too
+            return found
     if facts.health.green and facts.health.seconds < SLOW_SECONDS:
         return Diagnosis(Cause.NOTHING, f"the health check is green ({facts.health.seconds:.1f} s), every pod is ready")
     return Diagnosis(Cause.UNKNOWN, f"every pod is ready, and still {_outside(facts)}")
@@ -100,7 +101,7 @@ def first_trace(facts: ApplicationFacts, diagnosis: Diagnosis) -> datetime | Non
 
 def is_of_its_version(deployment: DeploymentFacts, diagnosis: Diagnosis) -> bool:
     """Whether it is the version that is bad: it never came up. One that ran before fails for something else."""
-    return diagnosis.cause in _OF_ITS_VERSION and not deployment.came_up
+    return diagnosis.cause in _OF_ITS_VERSION and not deployment.has_run
 
 
 def _behind(facts: ApplicationFacts) -> Diagnosis | None:
@@ -171,7 +172,7 @@ def _version(facts: ApplicationFacts) -> Diagnosis | None:
     if cause is Cause.CRASH and "Config" in rollout.detail.partition("):")[0]:
         cause = Cause.CONFIGURATION
     ill = [pod for pod in deployment.current_pods if not pod.ready]
-    if rollout.cause == "probe" and ill and all(_starts(pod, facts) for pod in ill):
+    if rollout.cause == "probe" and ill and all(_starts_first(pod, facts) for pod in ill):
         return None  # what starts slowly fails its first probes, too
     good = version_before(deployment, cause)
     return Diagnosis(cause, rollout.detail, _names(ill), good.number if good else None)
@@ -187,13 +188,12 @@ def version_before(deployment: DeploymentFacts, cause: Cause) -> RevisionFacts |
     newest = deployment.revision
     if newest is None or any(pod.ready for pod in deployment.current_pods):
         return None
-    if deployment.came_up and cause not in _CANNOT_START:
+    if deployment.has_run and cause not in _CANNOT_START:
         return None
-    older = [one for one in deployment.revisions if one.number < newest.number]
-    kept = [one for one in older if one.wanted]
+    kept = [one for one in deployment.older if one.wanted]
     if not kept and cause not in _OF_ITS_VERSION:
         return None
-    return max(kept or older, key=lambda one: one.number, default=None)
+    return max(kept or deployment.older, key=lambda one: one.number, default=None)
 
 
 def _short_of_pods(facts: ApplicationFacts) -> Diagnosis | None:
@@ -227,6 +227,11 @@ def _starts(pod: PodFacts, facts: ApplicationFacts) -> bool:
     since = [pod.created_at, *(one.last_ended_at for one in pod.containers)]
     young = any(facts.seen_at - at < _YOUNG for at in since if at)
     return young or any(one.state != "running" for one in pod.containers)
+
+
+def _starts_first(pod: PodFacts, facts: ApplicationFacts) -> bool:
+    """Whether it is on its way for the first time."""
+    return _starts(pod, facts) and not any(one.restarts for one in pod.containers)
 
 
 def _hung(facts: ApplicationFacts) -> Diagnosis | None:

@@ -169,8 +169,7 @@ def _roll_back(seen: DeploymentFacts, diagnosis: Diagnosis, wanted: Wanted) -> O
     before = next((one for one in deployment.revisions if one.number == diagnosis.good_revision), None)
     before = before or version_before(deployment, diagnosis.cause)
     if before is None and wanted.option == "roll-back":  # a version can be bad and come up
-        older = [one for one in deployment.revisions if deployment.revision and one.number < deployment.revision.number]
-        before = max(older, key=lambda one: one.number, default=None)
+        before = max(deployment.older, key=lambda one: one.number, default=None)
     if before is None:
         newest = deployment.revision
         shown = f"the newest version ({newest.number}) has run" if newest else "no version is known"
@@ -217,7 +216,8 @@ def _permitted(option: Option, facts: ApplicationFacts) -> Option:
     """The option without what the cluster does not let us do: nothing is begun that stops half way."""
     name, limits = facts.deployment.name, facts.deployment.autoscaler
     needed = {right.format(name) for one in option.actions for right in _RIGHTS.get(one.name, ())}
-    if option.name == "scale-up" and limits:
+    size = next((one.value for one in option.actions if one.name == "scale_up"), None)
+    if limits and size and (limits.minimum, limits.maximum) != (size, max(size, limits.maximum)):
         needed.add(_AUTOSCALER_RIGHT)
     missing = next((one for one in facts.not_permitted if one in needed), None)
     if missing is None or option.rejected:

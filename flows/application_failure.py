@@ -110,8 +110,10 @@ def first_look(request: Request, incident: str, *, goes_on: bool, drill: bool) -
     try:
         return read_application_facts(request.component)
     except RecoveryError as error:
-        if isinstance(error, TargetUnreachable) or (goes_on and is_known(incident)):
-            with in_incident(SCENARIO, incident, drill=drill, summary=error.problem, part=request.component):
+        silent = isinstance(error, TargetUnreachable)
+        if silent or (goes_on and is_known(incident)):
+            part = request.component if silent else ""  # what is wrong may be the component's name
+            with in_incident(SCENARIO, incident, drill=drill, summary=error.problem, part=part):
                 note_clock(request.clock, None)
                 raise
         raise
@@ -171,9 +173,14 @@ def seen_otherwise(
         return None if same else facts
 
     def sure(now: ApplicationFacts | None) -> bool:
-        return now is None or now.deployment.revision != before.deployment.revision or is_well(now)
+        return now is None or version_of(now) != version_of(before) or is_well(now)
 
     return wait_until(look, _CHANGED_SECONDS, so=sure, pause=1)
+
+
+def version_of(facts: ApplicationFacts) -> str:
+    """The name of the version that runs."""
+    return facts.deployment.revision.name if facts.deployment.revision else ""
 
 
 def is_well(facts: ApplicationFacts) -> bool:
@@ -181,13 +188,22 @@ def is_well(facts: ApplicationFacts) -> bool:
     return diagnose(facts).cause is Cause.NOTHING
 
 
-def still_ill(opened: IncidentFolder, component: Component) -> list[str]:
-    """The other components that this incident is about and that are not well yet: its clock goes on."""
-    others = [one for one in COMPONENTS if one != component and one in parts_of(opened.read())]
-    ill = [one for one in others if not is_well(read_application_facts(one))]
-    for one in ill:
-        warn(f"the {one} is not well yet: incident {opened.id} is not recovered. recover {SCENARIO} --component={one}")
-    return list(ill)
+def still_ill(opened: IncidentFolder, component: Component) -> list[Component]:
+    """The other components that this incident is about and that are not seen to be well: its clock goes on."""
+    ill: list[Component] = []
+    for other in COMPONENTS:
+        if other == component or other not in parts_of(opened.read()):
+            continue
+        try:
+            found = diagnose(read_application_facts(other))
+            trouble = "" if found.cause is Cause.NOTHING else found.detail
+        except RecoveryError as error:
+            trouble = error.problem
+        if trouble:
+            ill.append(other)
+            then = f"recover {SCENARIO} --component={other} --incident={opened.id}"
+            warn(f"the {other} is not known to be well ({trouble}): incident {opened.id} is not recovered. {then}")
+    return ill
 
 
 def severity_seen(facts: ApplicationFacts) -> str:

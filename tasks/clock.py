@@ -29,16 +29,17 @@ class Clock:
     occurred: datetime | None
     detected: datetime | None
     started_by: str | None
+    begun: datetime  # the run: who is told nothing has noticed it then
 
 
 def read_clock(occurred: str | None, detected: str | None, started_by: str | None) -> Clock:
-    """The moments as they were typed; a run that is told nothing has noticed it itself, now.
+    """The moments as they were typed; a run that is told nothing has noticed it itself, at its begin.
 
     Raises: GateRefused for what is no moment, or is still to come.
     """
     now = datetime.now(UTC)
     found = {name: _past(name, text, now) for name, text in (("occurred", occurred), ("detected", detected)) if text}
-    return Clock(found.get("occurred"), found.get("detected"), started_by)
+    return Clock(found.get("occurred"), found.get("detected"), started_by, now)
 
 
 def note_clock(clock: Clock, first_trace: datetime | None) -> None:
@@ -49,7 +50,7 @@ def note_clock(clock: Clock, first_trace: datetime | None) -> None:
     began = clock.occurred or first_trace
     if began:
         note_moment(Moment.OCCURRED, began, stated=clock.occurred is not None)
-    note_moment(Moment.DETECTED, clock.detected, stated=clock.detected is not None)
+    note_moment(Moment.DETECTED, clock.detected or clock.begun, stated=clock.detected is not None)
     if clock.started_by:
         note_moment(Moment.ACKNOWLEDGED, by=clock.started_by)
 
@@ -61,7 +62,7 @@ def incident_under_way(scenario: str, part: str, *, drill: bool) -> str | None:
     day, or that was handed over, is another trouble: its clock is not tonight's.
     """
     known = read_incidents(seconds=None).incidents  # one that cannot be read must not end a recovery
-    going = [one for one in known if _goes_on(one, scenario, drill) and parts_of(one) <= {part}]
+    going = [one for one in known if _goes_on(one, scenario, drill) and part in (parts_of(one) or {part})]
     return max(going, key=lambda one: one.events[-1].at).id if going else None
 
 

@@ -61,6 +61,7 @@ class RevisionFacts:
     ready: int
     created_at: datetime | None = None
     message: str = ""  # why it cannot make pods (quota), as its condition says
+    same_as_newest: bool = False  # the newest version is this one restarted
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,21 @@ class DeploymentFacts:
     unseen: tuple[
         str, ...
     ] = ()  # what could not be looked at (autoscaler, budgets), and why: that it is None is no news
+
+    @property
+    def older(self) -> tuple[RevisionFacts, ...]:
+        """The versions before its newest; one that is the same but for a restart is none."""
+        newest = self.revision.number if self.revision else 0
+        return tuple(one for one in self.revisions if one.number < newest and not one.same_as_newest)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether its newest version was there with all its pods once, as far as the cluster tells.
+
+        Of one that was restarted since it tells nothing: then that no older version has kept a pod.
+        """
+        restarted = any(one.same_as_newest and one != self.revision for one in self.revisions)
+        return self.came_up or (restarted and not any(one.wanted for one in self.older))
 
     @property
     def current_pods(self) -> tuple[PodFacts, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from recovery.adapters.kubernetes.api import Cluster
 from recovery.adapters.kubernetes.notes import PREFIX
 from recovery.adapters.kubernetes.resources import AUTOSCALERS, BUDGETS, DEPLOYMENTS, EVENTS, NAMESPACES, PODS
 from recovery.adapters.kubernetes.workloads import KubernetesWorkloads
@@ -248,6 +249,54 @@ def test_back_to_a_former_version_once_and_nothing_else_changes(alone: ClusterAl
     with pytest.raises(GateRefused) as gone:
         workloads.roll_back(NAME, 9)
     assert gone.value.problem == f"deployment {NAME} has no version 9 any more; its versions: 3, 2"
+
+
+@pytest.mark.parametrize("resized", [True, False], ids=["resized", "deployed"])
+def test_what_is_changed_while_it_is_rolled_back(
+    alone: ClusterAlone, resized: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An autoscaler's new size is no hindrance; what somebody deploys at that moment stays."""
+    alone.make(replicas=1)
+    alone.rolled_out()
+    alone.change_container(env=[{"name": "COMMAND", "value": "a && b > ü"}])
+    alone.rolled_out()
+    alone.change_container(image=OTHER_IMAGE)
+    patch, deployed = Cluster.patch, "busybox:9"
+
+    def meanwhile(*words: Any, **more: Any) -> Any:
+        monkeypatch.setattr(Cluster, "patch", patch)
+        if resized:
+            alone.admin.patch(DEPLOYMENTS, NAME, {"spec": {"replicas": 2}})
+        else:
+            alone.change_container(image=deployed)
+        return patch(*words, **more)
+
+    monkeypatch.setattr(Cluster, "patch", meanwhile)
+    if resized:
+        alone.workloads().roll_back(NAME, 2)
+        facts = alone.rolled_out()
+        assert (facts.images, facts.wanted) == ((GOOD_IMAGE,), 2)
+        return
+    with pytest.raises(GateRefused) as refused:
+        alone.workloads().roll_back(NAME, 2)
+    assert refused.value.problem == f"deployment {NAME} was changed while it was rolled back: somebody deploys"
+    assert alone.workloads().read_deployment(NAME).images == (deployed,)
+
+
+def test_a_version_that_was_restarted_is_the_same_and_has_run(alone: ClusterAlone) -> None:
+    alone.make(replicas=1)
+    first = alone.rolled_out()
+    assert first.came_up and first.has_run
+    alone.change_container(image=OTHER_IMAGE)
+    before = alone.rolled_out().revision
+    alone.workloads().restart(NAME, "INC-1-1")
+    restarted = alone.rolled_out()
+    assert [one.name for one in restarted.revisions if one.same_as_newest] == [before and before.name]
+    assert [one.name for one in restarted.older] == [first.revision and first.revision.name]
+    alone.change_container(image=NO_IMAGE)
+    until(lambda: alone.workloads().read_deployment(NAME).settled)
+    newest = alone.workloads().read_deployment(NAME)
+    assert not newest.came_up and not newest.has_run
 
 
 def test_a_paused_deployment_is_not_changed(alone: ClusterAlone) -> None:

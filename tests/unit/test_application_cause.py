@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from checks.application_cause import Cause, diagnose, first_trace
+from checks.application_cause import Cause, diagnose, first_trace, is_of_its_version
 from recovery.facts import ApplicationFacts, HealthFacts, PodFacts, PodUsage, WorkloadEvent
 from tests.unit.application_cases import NOW, OLD, container, deployment, facts, pod, revision, waiting
 
@@ -169,6 +169,35 @@ def test_what_starts_slowly_fails_its_first_probes_too() -> None:
     young = [replace(pod(number, ready=False), created_at=NOW - timedelta(seconds=25)) for number in (1, 2, 3)]
     events = tuple(probe_failed(one) for one in young)
     assert diagnose(facts(*young, status=503, events=events)).cause is Cause.ROLLOUT
+
+
+def test_pods_that_their_liveness_probe_kills_again_and_again_are_hung() -> None:
+    inside = waiting("CrashLoopBackOff", last_exit_code=137, last_reason="Error", restarts=3)
+    killed = [pod(number, ready=False, inside=inside) for number in (1, 2, 3)]
+    why = [
+        WorkloadEvent(NOW, True, "Unhealthy", f"pod/{one.name}", "Liveness probe failed: timeout", 9) for one in killed
+    ]
+    assert diagnose(facts(*killed, status=503, events=tuple(why))).cause is Cause.HUNG
+
+
+def test_a_new_version_that_hangs_is_rolled_back_however_busy_the_old_pods_are() -> None:
+    new = pod(9, ready=False)
+    old = [pod(number, OLD) for number in (1, 2)]
+    busy = tuple(PodUsage(one.name, 990, 1, cpu_limit_millicores=1000) for one in (*old, new))
+    found = diagnose(facts(*old, new, status=503, usage=busy, events=(probe_failed(new),)))
+    assert (found.cause, found.good_revision) == (Cause.HUNG, 1)
+
+
+def test_a_restart_makes_no_new_version_of_one_that_has_run() -> None:
+    crashed = [pod(n, ready=False, inside=waiting("CrashLoopBackOff", last_exit_code=1, restarts=9)) for n in (1, 2, 3)]
+    newest, same = revision(ready=0), revision("twin", 1, 0, wanted=0, same_as_newest=True)
+    oldest = revision(OLD, 0, 0, wanted=0)
+    seen = facts(status=503, deployment=deployment(*crashed, revision=newest, revisions=(newest, same, oldest)))
+    assert (diagnose(seen).cause, diagnose(seen).good_revision) == (Cause.CRASH, None)
+    assert not is_of_its_version(seen.deployment, diagnose(seen))
+    kept = revision(OLD, 0, 3, wanted=3)
+    seen = facts(status=503, deployment=deployment(*crashed, revision=newest, revisions=(newest, same, kept)))
+    assert diagnose(seen).good_revision == 0
 
 
 def test_a_version_that_came_up_once_is_not_undone_when_it_crashes() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from recovery.adapters.kubernetes.fields import Json, condition, name_of, number, part, text, value
 from recovery.adapters.kubernetes.notes import noted_limits, noted_size
 from recovery.adapters.kubernetes.pods import read_pod
 from recovery.adapters.kubernetes.selectors import as_text
-from recovery.adapters.kubernetes.versions import images, of_template, read_revision
+from recovery.adapters.kubernetes.versions import images, of_template, read_revision, restarted_as
 from recovery.facts import AutoscalerFacts, BudgetFacts, DeploymentFacts
 
 _DEADLINE_PASSED = "ProgressDeadlineExceeded"
@@ -43,6 +43,7 @@ def describe(
     """A deployment as facts."""
     deployment, status = family.deployment, part(family.deployment, "status")
     current = of_template(deployment, family.replica_sets)
+    twins = restarted_as(current, family.replica_sets) if current else set()
     return DeploymentFacts(
         name=name_of(deployment),
         namespace=namespace,
@@ -55,7 +56,9 @@ def describe(
         paused=value(deployment, "spec", "paused") is True,
         images=images(deployment),
         revision=read_revision(current) if current else None,
-        revisions=tuple(read_revision(one) for one in family.replica_sets),
+        revisions=tuple(
+            replace(read_revision(one), same_as_newest=name_of(one) in twins) for one in family.replica_sets
+        ),
         pods=tuple(read_pod(one) for one in family.pods),
         autoscaler=autoscaler,
         budgets=budgets,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from recovery.adapters.kubernetes.api import JSON_PATCH, Cluster
 from recovery.adapters.kubernetes.deployments import Deployments
-from recovery.adapters.kubernetes.fields import Json, name_of, part, value
+from recovery.adapters.kubernetes.fields import Json, name_of, number, part, value
 from recovery.adapters.kubernetes.notes import RESTART, restart_token
 from recovery.adapters.kubernetes.resources import DEPLOYMENTS
 from recovery.adapters.kubernetes.versions import numbered, of_template, revision_number, template
 from recovery.errors import GateRefused
+
+_ATTEMPTS = 5  # an autoscaler may change its size meanwhile
 
 
 def restart(cluster: Cluster, name: str, token: str) -> None:
@@ -38,17 +40,32 @@ def roll_back(cluster: Cluster, name: str, revision: int) -> None:
     if found is of_template(family.deployment, family.replica_sets):
         return
     _require_running(family.deployment)
-    seen = {"op": "test", "path": "/spec/template", "value": part(family.deployment, "spec", "template")}
-    former = {"op": "replace", "path": "/spec/template", "value": template(found)}
-    try:
-        cluster.patch(DEPLOYMENTS, name, [seen, former], JSON_PATCH)
-    except GateRefused as error:
-        if part(Deployments(cluster).get(name), "spec", "template") == seen["value"]:
-            raise
-        raise GateRefused(
-            f"deployment {name} was changed while it was rolled back: somebody deploys",
-            "speak with who deploys, and run it again: it looks anew",
-        ) from error
+    _put_template(cluster, family.deployment, template(found))
+
+
+def _put_template(cluster: Cluster, seen: Json, wanted: Json) -> None:
+    """Have another template, unless somebody put another one there since it was seen.
+
+    A text cannot be compared (an API server does it letter by letter, with escapes of its own); the number of its
+    changes can, and that grows with every new size, too.
+    """
+    name, known = name_of(seen), seen
+    for attempt in range(_ATTEMPTS):
+        test = {"op": "test", "path": "/metadata/generation", "value": number(known, "metadata", "generation")}
+        put = {"op": "replace", "path": "/spec/template", "value": wanted}
+        try:
+            cluster.patch(DEPLOYMENTS, name, [test, put], JSON_PATCH)
+            return
+        except GateRefused as error:
+            before, known = known, Deployments(cluster).get(name)
+            if part(known, "spec", "template") != part(seen, "spec", "template"):
+                raise GateRefused(
+                    f"deployment {name} was changed while it was rolled back: somebody deploys",
+                    "speak with who deploys, and run it again: it looks anew",
+                ) from error
+            same = number(known, "metadata", "generation") == number(before, "metadata", "generation")
+            if same or attempt == _ATTEMPTS - 1:
+                raise
 
 
 def _require_running(deployment: Json) -> None:

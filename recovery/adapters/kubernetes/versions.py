@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from recovery.adapters.kubernetes.fields import Json, condition, items, moment, name_of, number, part, text
+from recovery.adapters.kubernetes.notes import RESTART
 from recovery.facts import RevisionFacts
 
 _NUMBER = "deployment.kubernetes.io/revision"
 _FORMER_NUMBERS = "deployment.kubernetes.io/revision-history"
+_RESTARTS = (RESTART, "kubectl.kubernetes.io/restartedAt")
 _HASH = "pod-template-hash"  # the controller's own label: it tells the pods of two versions apart
 
 
@@ -38,6 +40,13 @@ def of_template(deployment: Json, replica_sets: list[dict[str, Any]]) -> dict[st
     wanted = _without_empty(part(deployment, "spec", "template"))
     same = [one for one in replica_sets if _without_empty(template(one)) == wanted]
     return min(same, key=lambda one: text(one, "metadata", "creationTimestamp"), default=None)
+
+
+def restarted_as(current: Json, replica_sets: list[dict[str, Any]]) -> set[str]:
+    """The names of the versions that are the same as this one, but for a restart."""
+    wanted = _without_restart(current)
+    same = {name_of(one) for one in replica_sets if _without_restart(one) == wanted}
+    return same - {name_of(current)}
 
 
 def numbered(replica_sets: list[dict[str, Any]], number: int) -> dict[str, Any] | None:
@@ -71,6 +80,13 @@ def _without_empty(thing: Any) -> Any:
     if not isinstance(thing, dict):
         return thing
     return {key: held for key, one in thing.items() if (held := _without_empty(one)) not in ({}, [], None, "")}
+
+
+def _without_restart(replica_set: Json) -> Any:
+    whole = template(replica_set)
+    said = part(whole, "metadata", "annotations")
+    kept = {key: one for key, one in said.items() if key not in _RESTARTS}
+    return _without_empty(whole | {"metadata": part(whole, "metadata") | {"annotations": kept}})
 
 
 def _former_numbers(replica_set: Json) -> list[str]:
