@@ -24,6 +24,7 @@ from recovery.site import Site
 from sandbox import site as sandbox_site
 from sandbox.layout import Sandbox
 from tests.fix_prefect import NAPS, Served, run_recover
+from tests.stops import as_at_a_terminal
 from tests.waiting import PATIENCE, until
 
 _MAIN = "from recovery.cli import app; app._GROUPS['ask'] = ('ask_command', 'Ask.'); "
@@ -111,9 +112,10 @@ class Asking:
             asked = Asked(made, None)
         else:
             ours, theirs = pty.openpty()
-            made = subprocess.Popen(
-                argv, env=environment, cwd="/", preexec_fn=lambda: os.login_tty(theirs), pass_fds=(theirs,)
-            )
+            with as_at_a_terminal():
+                made = subprocess.Popen(
+                    argv, env=environment, cwd="/", preexec_fn=lambda: os.login_tty(theirs), pass_fds=(theirs,)
+                )
             os.close(theirs)
             asked = Asked(made, ours)
         self.started.append(asked)

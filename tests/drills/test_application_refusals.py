@@ -32,6 +32,7 @@ def test_a_node_that_has_no_room_is_told_with_the_command(application: Applicati
     assert "kubectl get nodes" in said
 
 
+@pytest.mark.long
 def test_a_path_to_the_database_that_is_cut_is_not_cured_by_restarts(application: ApplicationDrill) -> None:
     application.break_it("database-unreachable-from-pods")
     cause_seen(application, "path to the database")

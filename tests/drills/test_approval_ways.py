@@ -83,6 +83,7 @@ def picture(tmp_path: Path) -> Path:
     return Path(os.environ.get("SCREENSHOTS", tmp_path)) / "approval-form.png"
 
 
+@pytest.mark.long
 def test_the_form_in_the_browser(wait: Callable[..., Waiting], page: Any, picture: Path) -> None:
     waiting = wait()
     page.goto(f"/v2/runs/flow-run/{waiting.run_id}")

@@ -50,6 +50,7 @@ def test_every_moment_holds_exactly_its_rows(drill: Drill) -> None:
     assert exact == N
 
 
+@pytest.mark.long
 @pytest.mark.works("backup restore --target-time --json")
 def test_one_second_ago_with_writes_going_on(drill: Drill) -> None:
     prove(drill, seconds_ago(1))

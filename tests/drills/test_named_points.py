@@ -98,6 +98,7 @@ def test_in_an_older_segment_and_beside_a_name_that_begins_alike(marked: Drill) 
     stands_exactly(marked, "nightly", before, after)
 
 
+@pytest.mark.long
 def test_onto_the_sites_server(marked: Drill) -> None:
     make_point(marked, "for the server")
     marked.do("CREATE TABLE made_later ()")
@@ -148,6 +149,7 @@ def test_a_name_that_was_never_given_is_refused_with_those_that_were(marked: Dri
     ), said
 
 
+@pytest.mark.long
 def test_where_a_segment_is_missing_nobody_says_that_there_is_no_such_point(marked: Drill) -> None:
     lost = repository.lose_wal_segment(marked.sandbox, Options())
     segment = lost.details["segment"]

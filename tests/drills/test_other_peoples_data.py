@@ -125,6 +125,7 @@ def test_odd_things_are_handed_out_and_each_is_said(odd: Drill) -> None:
         odd.drop(report)
 
 
+@pytest.mark.long
 def test_odd_things_are_loaded_and_proven_too(odd: Drill) -> None:
     report = odd.restored("--target-database", "odd_restored")
     try:

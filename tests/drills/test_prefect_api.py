@@ -53,7 +53,8 @@ def test_wrong_choice_is_refused_with_the_reason(served: Served) -> None:
     assert "'everything' is not one of ['full', 'diff', 'incr']" in refused.value.response.text
 
 
-@pytest.mark.parametrize("count", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("count", [6, 20])
 def test_many_submits_while_runs_are_active_and_none_lost(served: Served, count: int) -> None:
     active = [served.nap() for _ in range(2)]
     with ThreadPoolExecutor(4) as pool:

@@ -159,6 +159,7 @@ def journal_of(served: Served, run_id: str) -> str:
     return next((text for text in told if run_id in text.partition("\n")[0]), "")
 
 
+@pytest.mark.long
 def test_a_command_does_not_wait_behind_its_deployment(served: Served, seen: dict[str, str]) -> None:
     """A run that waits for its approval, or hangs, must not keep the person at the keyboard waiting."""
     first = start(seen, "backup", "check")
@@ -176,6 +177,7 @@ def test_a_command_does_not_wait_behind_its_deployment(served: Served, seen: dic
     until(lambda: slots(served, "backup-check") == 0)
 
 
+@pytest.mark.long
 def test_the_end_of_a_command_frees_no_slot_but_its_own(served: Served, seen: dict[str, str]) -> None:
     """Its run never queued for one; Prefect takes one back at its end all the same."""
     with start(seen, "backup", "run", "--type", "incr", "--repo", "1") as other:
@@ -213,6 +215,7 @@ def test_a_server_that_hangs_is_told_and_the_command_goes_on(served: Served, see
     assert run["deployment_id"] == deployment(served, "site-prepare")
 
 
+@pytest.mark.long
 def test_a_server_that_hangs_in_the_middle_holds_nothing_back(served: Served, seen: dict[str, str]) -> None:
     """The result of a backup came eight minutes late, and the process did not end by itself."""
     uvicorn = served.program("uvicorn")

@@ -22,6 +22,7 @@ def test_killed_run_is_crashed_and_frees_its_slot(served: Served) -> None:
     assert served.wait(second)["state_type"] == "COMPLETED"
 
 
+@pytest.mark.long
 def test_what_a_killed_run_had_called_is_crashed_with_it(served: Served) -> None:
     """A subflow has no process of its own that could be missed."""
     doze = served.nap("doze/doze")
@@ -43,6 +44,7 @@ def test_run_outlives_its_worker(served: Served) -> None:
     assert served.wait(nap.run_id)["state_type"] == "COMPLETED"
 
 
+@pytest.mark.long
 def test_run_that_dies_while_no_worker_looks_is_crashed(served: Served) -> None:
     nap = served.nap()
     os.kill(served.worker(), signal.SIGKILL)
@@ -85,6 +87,7 @@ def test_stop_ends_the_runs_and_leaves_nothing(served: Served) -> None:
     assert served.run(nap.run_id)["state_type"] == "CRASHED"
 
 
+@pytest.mark.long
 def test_killed_server_takes_its_parts_along_but_not_the_runs(served: Served) -> None:
     nap = served.nap()
     engine = served.engine(nap.run_id)
@@ -98,6 +101,7 @@ def test_killed_server_takes_its_parts_along_but_not_the_runs(served: Served) ->
     assert served.wait(nap.run_id)["state_type"] == "COMPLETED"
 
 
+@pytest.mark.long
 def test_killed_server_is_ready_again_at_the_next_start(served: Served) -> None:
     """Its note stays behind and names an address; nobody is told that this one answers."""
     holder = lease_holder(served.state_dir / "prefect", "serve")

@@ -81,6 +81,7 @@ class Typist:
         assert self.stock.sql(BEAT) == before + 1
 
 
+@pytest.mark.long
 def test_root_and_postgres_prepare_a_stock_server_in_turn(new_stock: Callable[..., Stock]) -> None:
     stock = new_stock(tables=False)
     stock.make_state_dir()
